@@ -1,0 +1,45 @@
+# Everything sets itself up: Python 3.11, make and the package registry are enough.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+
+.PHONY: help setup demo test lint bench lock clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/'
+
+# The stamp is made anew when what is to be installed changes.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@command -v uv >/dev/null || $(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv
+	@UV="$$(command -v uv || echo "$(PYTHON) -m uv")"; set -e; \
+	  test -x $(RUN)/python || $$UV venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
+	  $$UV pip sync --quiet --python $(RUN)/python --require-hashes requirements.lock; \
+	  $$UV pip install --quiet --python $(RUN)/python --no-deps --editable .
+	@touch $@
+
+setup: $(VENV)/.ready  ## a virtual environment in .venv with exactly the locked versions
+
+demo: $(VENV)/.ready  ## builds a small dataset in ./demo, against services on this machine
+	$(RUN)/terrapair demo --root demo
+
+test: $(VENV)/.ready  ## the test suite
+	$(RUN)/python -m pytest -q
+
+lint: $(VENV)/.ready  ## style, types and who may import whom
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports --no-cache
+
+bench: $(VENV)/.ready  ## measurements as lines of JSON; NAME=… for one of them
+	$(RUN)/python -m pytest tests/benchmarks -q -s -m benchmark $(if $(NAME),-k $(NAME))
+
+lock:  ## resolves requirements.lock anew: versions and hashes, no addresses
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --group dev pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

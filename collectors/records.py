@@ -1,0 +1,325 @@
+"""What a photo, a sensor and a chip are: the values that the rooms of the house hand to each other.
+
+Each value is parsed once, where it comes in, and is frozen from there on.
+Longitude comes before latitude, degrees are WGS 84, lengths carry their unit in the name, and
+arrays are (bands, rows, columns).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from numpy.typing import NDArray
+
+    from collectors.geo import Box, ChipGrid
+
+
+class Outcome(StrEnum):
+    """How the way of a photo or a chip ended."""
+
+    KEPT = "kept"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+class Stage(StrEnum):
+    """Where in the story of a photo its way ended."""
+
+    SCREEN = "screen"
+    SELECT = "select"
+    DOWNLOAD = "download"
+    JUDGE = "judge"
+
+
+class Media(StrEnum):
+    """What Flickr says an item is."""
+
+    PHOTO = "photo"
+    VIDEO = "video"
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSize:
+    """One downloadable size of a photo.
+
+    Attributes:
+        suffix: Flickr's name of the size in `extras`: `l` (1024 px), `c` (800), `z` (640),
+            `m` (500).
+        url: Address of the JPEG on the photo host.
+        width: Announced width in pixels.
+        height: Announced height in pixels.
+    """
+
+    suffix: str
+    url: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo as Flickr's search describes it, before anything was judged.
+
+    Attributes:
+        photo_id: Flickr's id, decimal digits.
+        owner: Flickr's id of the owner, such as `12345678@N01`.
+        owner_name: The owner's name as shown on Flickr; may be empty.
+        path_alias: The owner's name in page addresses; may be empty.
+        lon: Longitude of the geotag in degrees, −180 ≤ lon < 180.
+        lat: Latitude of the geotag in degrees.
+        accuracy: Flickr's accuracy level, 1 (world) to 16 (street); 0 means no real location.
+        geo_is_public: Whether the owner shows the location to everyone.
+        taken_at: Local wall-clock time of the capture, without zone, as Flickr gives it.
+        taken_known: False where Flickr says that the capture date is unknown (then `taken_at` is
+            really the time of upload).
+        taken_granularity: 0 exact, 4 month, 6 year, 8 circa.
+        uploaded_at: Time of upload, UTC, aware.
+        licence: Flickr's numeric licence id, see `collectors.licences`.
+        title: As written by the owner.
+        tags: As Flickr gives them, separated by spaces.
+        media: Photo or video.
+        is_photograph: False for screenshots, drawings and the like.
+        sizes: The announced sizes up to 1024 px, largest first.
+    """
+
+    photo_id: str
+    owner: str
+    owner_name: str
+    path_alias: str
+    lon: float
+    lat: float
+    accuracy: int
+    geo_is_public: bool
+    taken_at: datetime
+    taken_known: bool
+    taken_granularity: int
+    uploaded_at: datetime
+    licence: int
+    title: str
+    tags: str
+    media: Media
+    is_photograph: bool
+    sizes: tuple[PhotoSize, ...]
+
+    @property
+    def page_url(self) -> str:
+        """Address of the photo's page on Flickr, which every use of it must link to."""
+        return f"https://www.flickr.com/photos/{self.path_alias or self.owner}/{self.photo_id}/"
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoImage:
+    """A downloaded photo, decoded, checked and brought to the size that is stored.
+
+    Attributes:
+        jpeg: The bytes to store.
+        width: Width of the stored picture in pixels.
+        height: Height of the stored picture in pixels.
+        image_url: The address it came from.
+    """
+
+    jpeg: bytes
+    width: int
+    height: int
+    image_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoAbsence:
+    """A photo that could not be had, for good: a value, not an exception.
+
+    Attributes:
+        reason: One word, such as `gone`, `placeholder`, `not_jpeg`, `broken_image`, `too_small`.
+        detail: What was seen.
+    """
+
+    reason: str
+    detail: str
+
+
+QUALITY_BAND: Final = "SCL"
+"""Sentinel-2's scene classification; the last band of a chip whose sensor has one."""
+
+
+class Quality(StrEnum):
+    """How clouds and missing pixels of a sensor's chip are measured."""
+
+    SCL = "scl"
+    """Sentinel-2 scene classification: cloud 8, 9, 10; shadow 3; missing 0."""
+
+    ALL_ZERO = "all_zero"
+    """No quality band: a pixel is missing where every band is 0; cloud is unknown."""
+
+
+class Datum(StrEnum):
+    """The family of UTM zones that a sensor's scenes are stored in."""
+
+    WGS84 = "wgs84"
+    """EPSG:326zz north and EPSG:327zz south of the equator."""
+
+    NAD83 = "nad83"
+    """EPSG:269zz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """What is asked of one sensor; a block of the catalogue in plain values.
+
+    Attributes:
+        name: `sentinel2` or `naip`.
+        collection: Earth Engine's id of the image collection.
+        bands: Bands of the chip in file order, without the quality band.
+        optional_bands: Bands of `bands` that a scene may lack (then the chip lacks them as well).
+        quality: How cloud and missing pixels are measured; `scl` adds band SCL at the end.
+        datum: The family of UTM zones of the scenes.
+        scale_m: Size of a chip's pixel in metres.
+        size_px: Width and height of a chip in pixels.
+        area_px: Width and height of the central area of interest in pixels.
+        bin_months: Length of a time bin in months, counted from January of year 0.
+        window_days: A scene may lie at most this many whole days from the target date.
+        candidates: How many ranked scenes are tried before a chip is given up.
+        scene_cloud_limit_pct: Scenes must be under this cloud share; None where scenes have none.
+        cloud_property: The scene property that holds it; None where scenes have none.
+        zone_property: The scene property that begins with the number of its UTM zone, two digits;
+            None where scenes have none.
+        processing_property: The scene property with its processing baseline; None where none.
+        generated_property: The scene property with the time the product was made, in milliseconds
+            since 1970; None where scenes have none.
+        chip_cloud_limit_pct: A chip over this measured cloud share is refused; None: not measured.
+        missing_limit_pct: A chip over this share of missing pixels is refused.
+        area_average: Read at the scene's own resolution and average by area to `scale_m`.
+        extent: Where the collection has scenes at all; None for everywhere.
+        since: First day of the collection.
+        settle_days: A photo younger than this waits, because a nearer scene may still appear.
+        grid_band: Band whose pixel grid is taken as the scene's own; None: the first of `bands`.
+            Sentinel-2's first band has pixels of 60 m, so one of its 10 m bands is named here.
+    """
+
+    name: str
+    collection: str
+    bands: tuple[str, ...]
+    optional_bands: tuple[str, ...]
+    quality: Quality
+    datum: Datum
+    scale_m: float
+    size_px: int
+    area_px: int
+    bin_months: int
+    window_days: int
+    candidates: int
+    scene_cloud_limit_pct: float | None
+    cloud_property: str | None
+    zone_property: str | None
+    processing_property: str | None
+    generated_property: str | None
+    chip_cloud_limit_pct: float | None
+    missing_limit_pct: float
+    area_average: bool
+    extent: Box | None
+    since: date
+    settle_days: int
+    grid_band: str | None = None
+
+    @property
+    def required_bands(self) -> tuple[str, ...]:
+        """The bands that a scene must have, the quality band last."""
+        needed = tuple(band for band in self.bands if band not in self.optional_bands)
+        return (*needed, QUALITY_BAND) if self.quality is Quality.SCL else needed
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A chip that was placed: where, when and for which sensor; no pixels yet.
+
+    Attributes:
+        chip_id: Sensor, zone, grid origin and time bin: the same chip is named alike in every run.
+        sensor: Name of the sensor.
+        time_bin: `2020Q3` for quarters, else `2019-2021` for years.
+        grid: The pixel grid.
+        target_date: The local date that its scene should be nearest to.
+    """
+
+    chip_id: str
+    sensor: str
+    time_bin: str
+    grid: ChipGrid
+    target_date: date
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A scene that may serve a chip, as Earth Engine describes it.
+
+    Attributes:
+        scene_id: Full asset id, such as `COPERNICUS/S2_SR_HARMONIZED/20200803T…_T10SEG`.
+        acquired_at: Start of the acquisition, UTC, aware.
+        cloud_scene_pct: Cloud share of the whole scene; None where the collection has none.
+        processing: Processing baseline or the like; empty where the collection has none.
+        generated_at: When the product was made, UTC, aware; None where unknown.
+        crs: `EPSG:…` of the scene's own pixel grid.
+        transform: (a, b, c, d, e, f) of that grid in rasterio's order, metres.
+        bands: Names of all bands that the scene has.
+        gsd_m: Size of the scene's own pixels in metres.
+    """
+
+    scene_id: str
+    acquired_at: datetime
+    cloud_scene_pct: float | None
+    processing: str
+    generated_at: datetime | None
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    bands: tuple[str, ...]
+    gsd_m: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChipPixels:
+    """The pixels of a chip as they came from a scene.
+
+    Attributes:
+        bands: Names of the bands of `data`, in order, without the quality band.
+        data: (bands, rows, columns), the first row in the north.
+        quality: (rows, columns) scene classification; None where the sensor has none.
+        valid: (rows, columns), True where the chip holds data.
+    """
+
+    bands: tuple[str, ...]
+    data: NDArray[np.uint8] | NDArray[np.uint16]
+    quality: NDArray[np.uint8] | None
+    valid: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        bands: tuple[str, ...],
+        data: NDArray[np.uint8] | NDArray[np.uint16],
+        quality: NDArray[np.uint8] | None,
+    ) -> ChipPixels:
+        """Makes the record and says which pixels hold data.
+
+        A pixel is missing where the scene classification is 0, and, where there is none, where
+        every band is 0: Earth Engine encodes masked pixels as zeros.
+        """
+        seen = data if quality is None else quality[None]
+        return cls(bands, data, quality, np.asarray(seen.any(axis=0)))
+
+
+@dataclass(frozen=True, slots=True)
+class SceneGone:
+    """A scene that Earth Engine no longer has: a value, not an exception.
+
+    Attributes:
+        scene_id: Full asset id.
+        detail: What Earth Engine said.
+    """
+
+    scene_id: str
+    detail: str

@@ -1,0 +1,1 @@
+"""The story: catalogue, settings, stages, Prefect flows, manifests, and looking at them."""

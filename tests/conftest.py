@@ -1,0 +1,22 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; a missing one fails in CI and skips elsewhere."""
+    folder = ROOT.parent / "shared" / "data"
+    if folder.is_dir():
+        return folder
+    message = f"the real data that this test compares with is not at {folder}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)

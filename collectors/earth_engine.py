@@ -1,0 +1,318 @@
+"""Earth Engine: which scenes may serve which chips, and the pixels of a chip.
+
+Two kinds of request: `resolve` asks for hundreds of chips at once, `read` once for each chip, on
+the scene's stored asset (`getPixels`), which needs least of a project's compute quota.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import ee
+import numpy as np
+
+from collectors.area_average import SourceWindow, average_by_area, source_window
+from collectors.earth_engine_expressions import candidate_rows, parse_row
+from collectors.earth_engine_session import (
+    CATALOGUE,
+    SERVICE,
+    Credentials,
+    Missing,
+    Persistent,
+    ServiceAccount,
+    Session,
+    TooBig,
+)
+from collectors.records import QUALITY_BAND, ChipPixels, Quality, SceneGone
+from collectors.transport import SetupError, TransientTrouble, TroubleRemains
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from collectors.records import Chip, Scene, Sensor
+    from collectors.transport import Patience, Throttle
+
+RESOLVE_BATCH: Final = 500
+"""Chips asked for at once: about 45 kB of the 10 MB that a request may have, and with four
+candidates at most 3,000 rows, three pages. Source: Earth Engine REST reference,
+`computeFeatures`."""
+
+_NPY_MAGIC: Final = b"\x93NUMPY"
+
+__all__ = [
+    "RESOLVE_BATCH",
+    "Credentials",
+    "EarthEngine",
+    "Persistent",
+    "Requests",
+    "ServiceAccount",
+]
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class Requests:
+    """How many requests were sent, tries that failed included.
+
+    Attributes:
+        resolve: Requests for candidate scenes, one for each page.
+        pixels: Requests for pixels.
+        other: Requests for anything else but logging in.
+    """
+
+    resolve: int = 0
+    pixels: int = 0
+    other: int = 0
+
+
+class EarthEngine:
+    """The client; one serves any number of threads.
+
+    Attributes:
+        requests: Counts of the requests sent.
+    """
+
+    def __init__(self, session: Session) -> None:
+        """Used by `connect`."""
+        self._session = session
+        self._counting = threading.Lock()
+        self.requests = Requests()
+
+    @classmethod
+    def connect(
+        cls,
+        *,
+        project: str,
+        credentials: Credentials,
+        url: str,
+        throttle: Throttle,
+        patience: Patience,
+        deadline_s: float = 120,
+    ) -> EarthEngine:
+        """Logs in and loads the list of Earth Engine's functions.
+
+        The client library is global to the process: it is initialised once for the same project,
+        login and address, and whoever connects to another one ends the use of the one before.
+
+        Args:
+            project: Google Cloud project that the requests are counted for.
+            credentials: The login.
+            url: Address of the service, such as `https://earthengine-highvolume.googleapis.com`.
+            throttle: Limits shared by all threads.
+            patience: How long transient trouble is borne.
+            deadline_s: A request without an answer for this long has failed, seconds.
+
+        Raises:
+            SetupError: If there is no login, the key is bad, or the project may not be used.
+            TroubleRemains: If the service was not reached.
+        """
+        session = Session.open(
+            project=project, credentials=credentials, url=url, throttle=throttle,
+            patience=patience, deadline_s=deadline_s,
+        )  # fmt: skip
+        return cls(session)
+
+    def check(self) -> None:
+        """Has Earth Engine compute 1 + 1, which needs login, project and service to be in order.
+
+        Raises:
+            SetupError: If the login or the project is refused, or the answer is wrong.
+            TroubleRemains: If the service was not reached.
+        """
+        answer = self._send("other", "a check", lambda: ee.Number(1).add(1).getInfo())
+        if answer != 2:
+            raise SetupError(SERVICE, f"1 + 1 was answered with {answer!r}.", "Check the address.")
+
+    def resolve(
+        self, chips: Sequence[Chip], sensors: Mapping[str, Sensor]
+    ) -> dict[str, tuple[Scene, ...]]:
+        """Finds the candidate scenes of chips, of all sensors together.
+
+        One request for every 500 chips (and one more for every further page of the answer). A
+        batch that is too big for Earth Engine is halved.
+
+        Args:
+            chips: The chips.
+            sensors: Sensor by name, for all sensors of the chips.
+
+        Returns:
+            For each chip's id its candidates, nearest day first, at most `candidates` of its
+            sensor and two; empty where there is none. `filters.scenes.rank` settles the rest.
+
+        Raises:
+            SetupError: If a collection, band or property is not there, or access is refused.
+            TroubleRemains: If the service did not answer within the patience.
+        """
+        found: dict[str, tuple[Scene, ...]] = {}
+        for start in range(0, len(chips), RESOLVE_BATCH):
+            found |= self._resolve_batch(chips[start : start + RESOLVE_BATCH], sensors)
+        return found
+
+    def _resolve_batch(
+        self, chips: Sequence[Chip], sensors: Mapping[str, Sensor]
+    ) -> dict[str, tuple[Scene, ...]]:
+        """Resolves one batch, in halves if it is too big."""
+        what = f"scenes for {len(chips)} chips"
+        try:
+            rows = self._candidate_rows(chips, sensors, what)
+        except TooBig as error:
+            if len(chips) == 1:
+                raise TroubleRemains(SERVICE, f"{what}: {error}") from error
+            half = len(chips) // 2
+            return self._resolve_batch(chips[:half], sensors) | self._resolve_batch(
+                chips[half:], sensors
+            )
+        except Missing as error:
+            raise SetupError(SERVICE, f"{what}: {error}", CATALOGUE) from error
+        found: dict[str, list[Scene]] = {chip.chip_id: [] for chip in chips}
+        try:
+            for row in rows:
+                chip = chips[int(row["chip"])]
+                scene = parse_row(row, sensors[chip.sensor].collection)
+                found[chip.chip_id].append(scene)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise SetupError(
+                SERVICE, f"{what}: a row of the answer cannot be read ({error!r}).", CATALOGUE
+            ) from error
+        return {name: tuple(scenes) for name, scenes in found.items()}
+
+    def _candidate_rows(
+        self, chips: Sequence[Chip], sensors: Mapping[str, Sensor], what: str
+    ) -> list[dict[str, Any]]:
+        """Sends the question for one batch and follows the pages of the answer."""
+        params = {
+            "expression": candidate_rows(chips, sensors),
+            "workloadTag": "terrapair-resolve",
+        }
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = self._send("resolve", what, lambda: _features(params, what))
+            rows += [feature["properties"] for feature in page.get("features", [])]
+            token = page.get("nextPageToken")
+            if not token:
+                return rows
+            params["pageToken"] = token
+
+    def read(self, chip: Chip, scene: Scene, sensor: Sensor) -> ChipPixels | SceneGone:
+        """Reads the pixels of a chip from a scene, in one request.
+
+        Sensors on the chip's own scale are read on the chip's grid, which lies on whole pixels of
+        the scene, so nothing is resampled but Sentinel-2's 20 m and 60 m bands, which are repeated.
+        For sensors with `area_average` the scene's own pixels that cover the chip are read and
+        averaged by area here.
+
+        Args:
+            chip: The chip.
+            scene: A scene in the chip's CRS.
+            sensor: The chip's sensor.
+
+        Returns:
+            The pixels, or a `SceneGone` if Earth Engine no longer has the scene.
+
+        Raises:
+            ValueError: If the scene is in another CRS or its grid is rotated.
+            SetupError: If a band is not there, or access is refused.
+            TroubleRemains: If the service did not answer within the patience.
+        """
+        if scene.crs != chip.grid.crs:
+            raise ValueError(f"{scene.scene_id} is in {scene.crs}, {chip.chip_id} is not")
+        grid = chip.grid
+        bands = tuple(band for band in sensor.bands if band in scene.bands)
+        asked = (*bands, QUALITY_BAND) if sensor.quality is Quality.SCL else bands
+        window = (
+            source_window(scene.transform, grid) if sensor.area_average
+            else SourceWindow(grid.west_m, grid.north_m, grid.scale_m, grid.scale_m,
+                              grid.size_px, grid.size_px)
+        )  # fmt: skip
+        layers = self._pixels(scene, asked, window, grid.crs)
+        if isinstance(layers, SceneGone):
+            return layers
+        data = np.stack([layers[band] for band in bands])
+        if sensor.area_average:
+            data = average_by_area(data, window, grid)
+        quality = layers[QUALITY_BAND].astype(np.uint8) if len(asked) > len(bands) else None
+        return ChipPixels.of(bands, data, quality)
+
+    def _pixels(
+        self, scene: Scene, bands: tuple[str, ...], window: SourceWindow, crs: str
+    ) -> NDArray[Any] | SceneGone:
+        """Returns (rows, columns) with one field a band."""
+        what = f"pixels of {scene.scene_id}"
+        params = {
+            "assetId": scene.scene_id,
+            "fileFormat": "NPY",
+            "bandIds": list(bands),
+            "grid": _grid(window, crs),
+            "workloadTag": "terrapair-pixels",
+        }
+        shape = (window.rows, window.columns)
+        try:
+            return self._send("pixels", what, lambda: _array(params, bands, shape, what))
+        except Missing as error:
+            return SceneGone(scene.scene_id, str(error))
+        except TooBig as error:
+            raise TroubleRemains(SERVICE, f"{what}: {error}") from error
+
+    def _send(self, kind: str, what: str, call: Callable[[], Answer]) -> Answer:
+        """Sends a request and counts its tries."""
+
+        def count() -> None:
+            with self._counting:
+                setattr(self.requests, kind, getattr(self.requests, kind) + 1)
+
+        return self._session.send(what, call, count)
+
+
+def _grid(window: SourceWindow, crs: str) -> dict[str, Any]:
+    """Returns a north-up pixel grid as Earth Engine takes it: corner to outer edge of a pixel."""
+    return {
+        "dimensions": {"width": window.columns, "height": window.rows},
+        "affineTransform": {
+            "scaleX": window.pixel_width_m, "shearX": 0, "translateX": window.west_m,
+            "shearY": 0, "scaleY": -window.pixel_height_m, "translateY": window.north_m,
+        },
+        "crsCode": crs,
+    }  # fmt: skip
+
+
+def _features(params: dict[str, Any], what: str) -> dict[str, Any]:
+    """Sends one `computeFeatures` and returns the page.
+
+    Raises:
+        TransientTrouble: If the answer is not a page, such as a proxy's page of HTML.
+    """
+    try:
+        page = ee.data.computeFeatures(params)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise TransientTrouble(SERVICE, f"{what}: the answer is not JSON: {error}") from error
+    if not isinstance(page, dict):
+        raise TransientTrouble(SERVICE, f"{what}: the answer is not a page of features")
+    return page
+
+
+def _array(
+    params: dict[str, Any], bands: tuple[str, ...], shape: tuple[int, int], what: str
+) -> NDArray[Any]:
+    """Sends one `getPixels` and reads the structured array in the answer.
+
+    Raises:
+        TransientTrouble: If the answer is not the array that was asked for: HTML, or cut off.
+    """
+    data = ee.data.getPixels(params)
+    if not data.startswith(_NPY_MAGIC):
+        raise TransientTrouble(SERVICE, f"{what}: the answer is no NPY file: {data[:60]!r}")
+    try:
+        array: NDArray[Any] = np.load(BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise TransientTrouble(SERVICE, f"{what}: the answer was cut off: {error}") from error
+    if array.shape != shape or array.dtype.names != bands:
+        seen = f"{array.shape} with bands {array.dtype.names}"
+        raise TransientTrouble(SERVICE, f"{what}: {shape} with {bands} was asked for, not {seen}")
+    return array

@@ -1,0 +1,213 @@
+"""The connection to Earth Engine: logging in, sending, and what an error becomes.
+
+The client library is global to its process, so there is one connection in a process at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import ee
+import ee.deprecation
+import requests
+from requests.adapters import HTTPAdapter
+
+from collectors.earth_engine_errors import CLIENT_ERRORS, Trouble, diagnose
+from collectors.transport import SetupError, TransientTrouble, retrying
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from collectors.transport import Patience, Throttle
+
+SERVICE: Final = "Earth Engine"
+
+POOL_SIZE: Final = 64
+"""Connections kept open. Earth Engine lets 40 requests of a project run at once (its guide,
+"Quotas"), and the client keeps 10 by itself."""
+
+CATALOGUE: Final = "Compare the sensor's block in the catalogue with Earth Engine's own catalogue."
+_LOGIN: Final = "Log in with `earthengine authenticate`, or give the JSON of a service account."
+_ACCOUNT: Final = (
+    "Check the service account's JSON (TERRAPAIR_EE_SERVICE_ACCOUNT): it must be a whole, valid key"
+    " of an account that may use Earth Engine."
+)
+_PROJECT: Final = (
+    "Check that the project is right, registered for Earth Engine, and that the login may use it."
+)
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """Login by a service account.
+
+    Attributes:
+        key_json: The account's key, the JSON text that Google Cloud hands out; never shown.
+    """
+
+    key_json: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Persistent:
+    """Login by what `earthengine authenticate` stored on this machine."""
+
+
+Credentials = ServiceAccount | Persistent
+
+
+class Missing(Exception):  # noqa: N818 - not an error until it is known what was missing
+    """What was asked for is not there."""
+
+
+class TooBig(Exception):  # noqa: N818 - the answer is to ask for less
+    """Too much was asked for at once."""
+
+
+_initialising = threading.Lock()
+_initialised: tuple[str, str, Credentials] | None = None
+"""What the client library is connected to."""
+
+
+class Session:
+    """A connection; one serves any number of threads."""
+
+    def __init__(
+        self, identity: tuple[str, str, Credentials], throttle: Throttle, patience: Patience
+    ) -> None:
+        """Used by `open`."""
+        self._identity = identity
+        self._throttle = throttle
+        self._patience = patience
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        project: str,
+        credentials: Credentials,
+        url: str,
+        throttle: Throttle,
+        patience: Patience,
+        deadline_s: float,
+    ) -> Session:
+        """Logs in and loads the list of Earth Engine's functions; see `EarthEngine.connect`."""
+        global _initialised  # noqa: PLW0603 - mirrors the library's own state
+        if not project:
+            raise SetupError(SERVICE, "no project is given.", _PROJECT)
+        identity = (project, url.rstrip("/"), credentials)
+        session = cls(identity, throttle, patience)
+        with _initialising:
+            if _initialised != identity:
+                login = _login(credentials)
+                _initialised = None
+                what = f"connecting to {identity[1]} with project {project}"
+                try:
+                    retrying(
+                        patience,
+                        lambda: session._attempt(
+                            what, lambda: _initialise(login, project, identity[1], deadline_s)
+                        ),
+                        service=SERVICE,
+                        what=what,
+                    )
+                except (Missing, TooBig) as error:
+                    raise SetupError(SERVICE, f"{what}: {error}", _PROJECT) from error
+                _initialised = identity
+        return session
+
+    def send(
+        self, what: str, call: Callable[[], Answer], count: Callable[[], None] = lambda: None
+    ) -> Answer:
+        """Sends a request, again and again while the trouble is transient.
+
+        Args:
+            what: What is asked for, for errors.
+            call: One request through the client library.
+            count: Called before each try.
+
+        Raises:
+            Missing: If what was asked for is not there.
+            TooBig: If it was too much at once.
+            SetupError: If access is refused, or the request cannot be answered at all.
+            TroubleRemains: If the service did not answer within the patience.
+        """
+
+        def once() -> Answer:
+            if _initialised != self._identity:
+                raise SetupError(
+                    SERVICE, "this process has connected to another project or address since.",
+                    "Use one connection in a process.",
+                )  # fmt: skip
+            count()
+            return self._attempt(what, call)
+
+        return retrying(self._patience, once, service=SERVICE, what=what)
+
+    def _attempt(self, what: str, call: Callable[[], Answer]) -> Answer:
+        """Sends a request once, and says what an error means."""
+        with self._throttle:
+            try:
+                return call()
+            except CLIENT_ERRORS as error:
+                trouble, status, text = diagnose(error)
+                if status == 429:
+                    self._throttle.ease()
+                seen = f"{what}: {text}"
+                if trouble is Trouble.TRANSIENT:
+                    raise TransientTrouble(SERVICE, seen, status) from error
+                if trouble is Trouble.TOO_BIG:
+                    raise TooBig(text) from error
+                if trouble is Trouble.MISSING:
+                    raise Missing(text) from error
+                if trouble is Trouble.REFUSED:
+                    raise SetupError(SERVICE, seen, CATALOGUE) from error
+                account = isinstance(self._identity[2], ServiceAccount)
+                remedy = _PROJECT if status == 403 else _ACCOUNT if account else _LOGIN
+                raise SetupError(SERVICE, seen, remedy) from error
+
+
+def _login(credentials: Credentials) -> Any:
+    """Returns the credentials as the client library takes them.
+
+    Raises:
+        SetupError: If there are none on this machine, or the key cannot be read. The error does
+            not hold the key, nor the error that might quote it.
+    """
+    if isinstance(credentials, Persistent):
+        try:
+            return ee.data.get_persistent_credentials()
+        except ee.EEException:
+            raise SetupError(SERVICE, "nobody is logged in on this machine.", _LOGIN) from None
+    try:
+        if isinstance(json.loads(credentials.key_json), dict):
+            return ee.ServiceAccountCredentials("", key_data=credentials.key_json)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        pass  # said below, without the cause: it may quote the key
+    raise SetupError(SERVICE, "the service account's key cannot be read.", _ACCOUNT) from None
+
+
+def _initialise(login: Any, project: str, url: str, deadline_s: float) -> None:
+    """Initialises the client library.
+
+    Deadline, retries and connection pool are set in its state beforehand, which has no public way:
+    setting them afterwards would load the description of the service twice more.
+    """
+    ee.Reset()
+    # Any entry keeps the library from fetching a list of deprecated assets from another host,
+    # without a time limit.
+    ee.deprecation.deprecated_assets = {"": ee.deprecation.DeprecatedAsset("", None, None, None)}
+    state = ee.data._get_state()  # noqa: SLF001 - see above
+    state.max_retries = 0  # `retrying` is the one layer that retries
+    state.deadline_ms = deadline_s * 1000
+    state.requests_session = requests.Session()
+    for scheme in ("http://", "https://"):
+        state.requests_session.mount(
+            scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE)
+        )
+    ee.Initialize(login, project=project, url=url)

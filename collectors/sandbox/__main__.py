@@ -1,0 +1,91 @@
+"""Starts the sandbox: `python -m collectors.sandbox --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serves until it is told to stop.
+
+    Args:
+        arguments: the command line without the program's name; None for the process's own.
+
+    Returns:
+        0, or 2 when the sandbox cannot be started; the reason is on stderr.
+    """
+    read = _parse(arguments)
+    # Imported late, so that --help and a wrong option answer at once.
+    from collectors.sandbox.server import Options, serve  # noqa: PLC0415
+
+    options = Options(
+        seed=read.seed,
+        photos=read.photos,
+        scenes=read.scenes,
+        weights=read.weights,
+        port=read.port,
+        beyond_limit=read.beyond_limit,
+        **{name: value for name in ("key", "secret") if (value := getattr(read, name)) is not None},
+    )
+    try:
+        serve(options, with_parent=read.with_parent)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"The sandbox cannot start: {error}\n")
+        return 2
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m collectors.sandbox",
+        description="Serves a made-up world through the interfaces of Flickr and Earth Engine, on "
+        "this machine only. Writes one line of JSON with the addresses when it is ready.",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the world (default 0)")
+    parser.add_argument(
+        "--photos", type=_existing, help="Parquet or CSV file of photos instead of made-up ones"
+    )
+    parser.add_argument(
+        "--scenes", type=_existing, help="Parquet file or folder of scenes instead of made-up ones"
+    )
+    parser.add_argument("--weights", type=Path, help="file or folder served under /weights/")
+    parser.add_argument("--port", type=_port, default=0, help="0 (default) for any free one")
+    parser.add_argument("--key", type=_letters, help="API key of the photo service")
+    parser.add_argument("--secret", help="secret of that key")
+    parser.add_argument(
+        "--beyond-limit",
+        choices=("repeat", "refuse"),
+        default="repeat",
+        help="what a search answers after its first 4,000 results: its last page, or code 20",
+    )
+    parser.add_argument("--with-parent", action="store_true", help="end when stdin is closed")
+    return parser.parse_args(arguments)
+
+
+def _existing(text: str) -> Path:
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"there is nothing at {text}")
+    return path
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text} is not a port, 0..65535")
+    return int(text)
+
+
+def _letters(text: str) -> str:
+    if not (text.isascii() and text.isalnum()):
+        raise argparse.ArgumentTypeError("a key has letters and digits only")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

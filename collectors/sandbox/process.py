@@ -1,0 +1,216 @@
+"""The sandbox in a process of its own, held by the one that started it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 30.0
+_LOG_TAIL_BYTES: Final = 4000
+# The folder from which `collectors` is imported.
+_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+class SandboxError(RuntimeError):
+    """The sandbox did not start, or is not running."""
+
+
+class Sandbox:
+    """Both services on a free port of this machine, from `start` (or `with`) to `stop`.
+
+    Args:
+        seed: of the world; the same seed gives the same photos, scenes and pixels.
+        photos: a Parquet or CSV file of photos in place of the made-up ones.
+        scenes: a Parquet file, or a folder of them, in place of the made-up scenes.
+        weights: a file or folder to serve; it may come to be after the start.
+        key: the photo service's API key; None for the sandbox's own.
+        secret: its secret; None for the sandbox's own.
+
+    Attributes:
+        url: scheme, host and port of everything.
+        flickr_url: address of the photo service's methods.
+        photo_host: host and port of the photos' files.
+        earth_engine_url: address to initialise Earth Engine's client with.
+        project: the cloud project to name there.
+        flickr_key: the API key that is valid.
+        flickr_secret: its secret.
+        service_account: a service account's key file, as a dictionary.
+        weights_url: address of the file of weights, or of the folder, with a slash at its end.
+    """
+
+    url: str
+    flickr_url: str
+    photo_host: str
+    earth_engine_url: str
+    project: str
+    flickr_key: str
+    flickr_secret: str
+    service_account: dict[str, str]
+    weights_url: str
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        photos: Path | None = None,
+        scenes: Path | None = None,
+        weights: Path | None = None,
+        key: str | None = None,
+        secret: str | None = None,
+    ) -> None:
+        values = {
+            "--seed": seed,
+            "--photos": photos and photos.absolute(),
+            "--scenes": scenes and scenes.absolute(),
+            "--weights": weights and weights.absolute(),
+            "--key": key,
+            "--secret": secret,
+        }
+        self._options = [f"{name}={value}" for name, value in values.items() if value is not None]
+        self._child: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._child is not None and self._child.poll() is None
+
+    def start(self) -> None:
+        """Starts the process and waits until it answers.
+
+        Raises:
+            SandboxError: when it is running already, or does not come up; holds the end of what
+                the process wrote to stderr.
+        """
+        if self.running:
+            raise SandboxError("the sandbox is running already: stop it before it is started again")
+        self._forget()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in _forget
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "collectors.sandbox", "--with-parent", *self._options],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+        )
+        line = _read_line(self._child, _START_SECONDS)
+        if not line:
+            self._child.kill()
+            self._child.wait()
+            written = self._read_log()
+            self._forget()
+            raise SandboxError(
+                f"the sandbox gave up, or did not start within {_START_SECONDS:.0f} s; "
+                f"it wrote:\n{written}"
+            )
+        for name, value in json.loads(line).items():
+            setattr(self, name, value)
+
+    def stop(self) -> None:
+        """Ends the process, letting requests in progress finish; does nothing if it has ended."""
+        child = self._child
+        if child is not None and child.stdin is not None and child.poll() is None:
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+            try:
+                child.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._forget()
+
+    def wait(self) -> None:
+        """Waits until the process has ended."""
+        if self._child is not None:
+            self._child.wait()
+
+    def kill(self) -> None:
+        """Ends the process at once, as a power cut would; does nothing if it has ended."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            self._forget()
+
+    def counts(self) -> dict[str, int]:
+        """Gives the number of requests since the start or the last reset, by kind.
+
+        Returns:
+            For example {"flickr.search": 12}; kinds that never came are missing.
+
+        Raises:
+            SandboxError: when the sandbox is not running.
+        """
+        counts: dict[str, int] = json.loads(self._ask("GET", "/_sandbox/counts"))
+        return counts
+
+    def reset(self) -> None:
+        """Sets the counts to 0.
+
+        Raises:
+            SandboxError: when the sandbox is not running.
+        """
+        self._ask("POST", "/_sandbox/reset")
+
+    def _ask(self, method: str, path: str) -> bytes:
+        if not self.running:
+            raise SandboxError("the sandbox is not running: start it first")
+        connection = http.client.HTTPConnection(self.photo_host, timeout=_ANSWER_SECONDS)
+        try:
+            connection.request(method, path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+    def _read_log(self) -> str:
+        if self._log is None:
+            return ""
+        self._log.seek(0)
+        return self._log.read()[-_LOG_TAIL_BYTES:].decode("utf-8", errors="replace").strip()
+
+    def _forget(self) -> None:
+        if self._child is not None:
+            for pipe in (self._child.stdin, self._child.stdout):
+                if pipe is not None:
+                    pipe.close()
+        if self._log is not None:
+            self._log.close()
+        self._child = self._log = None
+
+
+def _read_line(child: subprocess.Popen[bytes], seconds: float) -> bytes:
+    """Reads the first line of stdout; empty when the process has ended, or was too slow."""
+    lines: list[Any] = []
+    pipe = child.stdout
+    if pipe is None:
+        return b""
+    reader = threading.Thread(target=lambda: lines.append(pipe.readline()), daemon=True)
+    reader.start()
+    reader.join(seconds)
+    if reader.is_alive():
+        # The end of the process ends the reading, too.
+        child.kill()
+        reader.join()
+    return bytes(lines[0]) if lines else b""

@@ -1,0 +1,309 @@
+"""The one layer that waits: what trouble with a service is, retries, rate limits, and redaction.
+
+Clients of services raise `TransientTrouble` for what may pass by itself and run their calls through
+`retrying`; nothing else in the project repeats a request.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+from urllib.parse import quote, quote_plus
+
+import requests
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+Answer = TypeVar("Answer")
+
+_NEVER_TRANSIENT: Final = frozenset({501, 505})
+"""Server errors that no waiting heals: RFC 9110, sections 15.6.2 and 15.6.6."""
+
+_LONGEST_EASE_STEPS: Final = 6
+"""A throttle is never slowed down more than 2⁶ = 64-fold."""
+
+
+class ServiceTrouble(Exception):  # noqa: N818 (the families below name what happened)
+    """Something went wrong between this program and a service.
+
+    Attributes:
+        service: Name of the service, such as `Flickr`.
+        what: What was tried and what was seen.
+    """
+
+    def __init__(self, service: str, what: str) -> None:
+        super().__init__(service, what)
+        self.service = service
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.what}"
+
+
+class TransientTrouble(ServiceTrouble):
+    """Trouble that may pass by itself: 429, 5xx, a reset, a timeout, a cut or unreadable answer.
+
+    Attributes:
+        status: The HTTP status, where there was an answer.
+    """
+
+    def __init__(self, service: str, what: str, status: int | None = None) -> None:
+        super().__init__(service, what)
+        self.args = (service, what, status)
+        self.status = status
+
+
+class TroubleRemains(ServiceTrouble):
+    """Transient trouble that outlasted the patience: the cell fails, the next run takes it up."""
+
+
+class SetupError(ServiceTrouble):
+    """The set-up is wrong or the world has changed: the whole run stops.
+
+    Attributes:
+        remedy: What whoever runs the program can do about it.
+    """
+
+    def __init__(self, service: str, what: str, remedy: str = "") -> None:
+        super().__init__(service, what)
+        self.args = (service, what, remedy)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.what}" + (f" {self.remedy}" if self.remedy else "")
+
+
+def is_transient(status: int) -> bool:
+    """Says whether an HTTP status is worth another try.
+
+    408, 425 and 429 are, and 5xx but for 501 and 505; any other 4xx will be the same next time.
+    """
+    return status in {408, 425, 429} or (500 <= status < 600 and status not in _NEVER_TRANSIENT)
+
+
+@contextmanager
+def network_trouble(service: str, what: str) -> Iterator[None]:
+    """Turns what `requests` raises on a broken connection into `TransientTrouble`.
+
+    Raises:
+        TransientTrouble: On a refused, reset or timed-out connection, or a body cut off.
+    """
+    try:
+        yield
+    except (
+        requests.exceptions.ConnectionError,
+        requests.exceptions.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+        requests.exceptions.ContentDecodingError,
+    ) as error:
+        raise TransientTrouble(service, f"{what}: {type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long transient trouble is borne.
+
+    Attributes:
+        budget_s: No try begins later than this many seconds after the first one.
+        first_wait_s: Upper end of the first random wait in seconds; it doubles with each try.
+        longest_wait_s: Upper end of every random wait in seconds.
+    """
+
+    budget_s: float
+    first_wait_s: float
+    longest_wait_s: float
+
+
+def retrying(
+    patience: Patience,
+    call: Callable[[], Answer],
+    *,
+    service: str,
+    what: str,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Answer:
+    """Calls until the answer is there or the time budget is spent.
+
+    The waits are exponential with full jitter, 0 to min(longest, first · 2ⁿ), so that many callers
+    do not come back together. Source: Brooker, "Exponential Backoff And Jitter", AWS Architecture
+    Blog, 2015.
+
+    Args:
+        patience: Time budget and waits.
+        call: One try. It is repeated only on `TransientTrouble`.
+        service: Name of the service, for the error.
+        what: What is being asked for, for the error.
+        sleep: Waits the given seconds.
+        clock: Seconds, growing.
+
+    Raises:
+        TroubleRemains: If the budget is spent; its cause is the last `TransientTrouble`.
+    """
+    started = clock()
+
+    def is_spent(state: RetryCallState) -> bool:
+        return clock() - started + state.upcoming_sleep >= patience.budget_s
+
+    def give_up(state: RetryCallState) -> Answer:
+        last = state.outcome.exception() if state.outcome else None
+        seen = last.what if isinstance(last, ServiceTrouble) else str(last)
+        tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
+        raise TroubleRemains(
+            service, f"{what}: given up after {tries} in {clock() - started:.0f} s; last: {seen}"
+        ) from last
+
+    attempts = Retrying(
+        retry=retry_if_exception_type(TransientTrouble),
+        wait=wait_random_exponential(patience.first_wait_s, max=patience.longest_wait_s),
+        stop=is_spent,
+        sleep=sleep,
+        retry_error_callback=give_up,
+    )
+    return attempts(call)
+
+
+class Throttle:
+    """Holds all threads of this process to a rate and a number of calls at once.
+
+    Calls are spread evenly: one begins at most every `period_s / calls` seconds, without bursts.
+    After `ease` the rate is halved for everyone, and doubles again with every `recovery_s` seconds
+    without another `ease`.
+
+    Attributes:
+        slots: How many calls may be under way at once.
+    """
+
+    def __init__(
+        self,
+        calls: float,
+        period_s: float,
+        slots: int,
+        *,
+        recovery_s: float = 30.0,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Creates a throttle.
+
+        Args:
+            calls: Calls per period, more than 0.
+            period_s: Length of the period in seconds, more than 0.
+            slots: Calls at once, at least 1.
+            recovery_s: Seconds of quiet after which an eased rate doubles.
+            sleep: Waits the given seconds.
+            clock: Seconds, growing.
+
+        Raises:
+            ValueError: If a limit would let no call through.
+        """
+        if calls <= 0 or period_s <= 0 or slots < 1 or recovery_s <= 0:
+            raise ValueError(
+                f"a throttle of {calls} calls in {period_s} s on {slots} slots lets nothing through"
+            )
+        self.slots = slots
+        self._interval_s = period_s / calls
+        self._recovery_s = recovery_s
+        self._sleep = sleep
+        self._clock = clock
+        self._free = threading.BoundedSemaphore(slots)
+        self._turn = threading.Lock()
+        self._state = threading.Lock()
+        self._own = threading.local()
+        self._next_at = clock()
+        self._eased_at = -float("inf")
+        self._steps = 0
+
+    def __enter__(self) -> Self:
+        """Waits for a free slot, then for this call's turn."""
+        self._free.acquire()
+        try:
+            with self._turn:  # one waits for the time, the others queue behind it
+                while (wait_s := self._reserve()) > 0:
+                    self._sleep(wait_s)
+        except BaseException:
+            self._free.release()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._free.release()
+
+    @property
+    def slowdown(self) -> int:
+        """How many times slower than its limit the throttle runs now: 1, 2, 4 … 64."""
+        with self._state:
+            return self._slowdown(self._clock())
+
+    def ease(self) -> None:
+        """Halves the rate for everyone; called by the thread whose call a service met with 429.
+
+        Calls that are under way together are refused together: one that began before the last
+        `ease` does not count again.
+        """
+        with self._state:
+            now = self._clock()
+            if getattr(self._own, "began_at", now) <= self._eased_at:
+                return
+            slowdown = self._slowdown(now)
+            self._steps = min(slowdown.bit_length(), _LONGEST_EASE_STEPS)
+            self._eased_at = now
+            self._next_at = max(self._next_at, now + self._interval_s * 2**self._steps)
+
+    def _slowdown(self, now: float) -> int:
+        healed = max(0.0, now - self._eased_at) // self._recovery_s
+        return int(2 ** max(0.0, self._steps - healed))
+
+    def _reserve(self) -> float:
+        """Takes the next place in time if it has come; else returns the seconds until then."""
+        with self._state:
+            now = self._clock()
+            if now < self._next_at:
+                return self._next_at - now
+            self._next_at = now + self._interval_s * self._slowdown(now)
+            self._own.began_at = now
+            return 0.0
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Replaces every secret in a text, also in its percent-encoded forms."""
+    forms = {form for secret in secrets for form in (secret, quote(secret, ""), quote_plus(secret))}
+    for form in sorted(forms - {""}, key=len, reverse=True):
+        text = text.replace(form, "[secret]")
+    return text
+
+
+class Redaction(logging.Filter):
+    """Removes secrets from log records, tracebacks included.
+
+    Put it on the handlers, not on a logger: a logger's filters do not see what its children log.
+    httpx logs whole URLs, and urllib3 paths, where a key may stand.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__()
+        self._secrets = tuple(secrets)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrites the record; it is always kept."""
+        record.msg = redact(record.getMessage(), self._secrets)
+        record.args = ()
+        if record.exc_info:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None
+        for part in ("exc_text", "stack_info"):
+            if getattr(record, part):
+                setattr(record, part, redact(getattr(record, part), self._secrets))
+        return True

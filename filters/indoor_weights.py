@@ -1,0 +1,342 @@
+"""The indoor filter's network: a ResNet18 for Places365, from a file or fetched on first use.
+
+The format is that of the public Places365 checkpoints:
+`{"arch": "resnet18", "state_dict": {"module.conv1.weight": tensor, ...}, ...}`, in PyTorch's old
+or new file layout; the prefix `module.` is there in the public file and may be missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import re
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import requests
+import torch
+from filelock import FileLock
+from torchvision.models import resnet18
+
+from filters.places365 import CLASSES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARCH: Final = "resnet18"
+"""The only architecture that is read; the checkpoint names its own under `arch`."""
+
+PREFIX: Final = "module."
+"""Left in the names of the public checkpoint by `torch.nn.DataParallel`."""
+
+_CHUNK_BYTES: Final = 1 << 18
+
+_UNREADABLE: Final = (
+    RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError,
+    AttributeError, OverflowError, AssertionError, OSError, struct.error,
+)  # fmt: skip
+"""What `torch.load` raises on bytes that are no checkpoint: its two readers check little."""
+
+
+class WeightsError(Exception):
+    """The weights cannot be used; says what is wrong, where, and what to do."""
+
+
+class WeightsUnreachableError(WeightsError):
+    """The weights could not be fetched now; what has arrived is kept, and a later try goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A network that is ready for inference.
+
+    Attributes:
+        network: ResNet18 with 365 outputs, in eval mode, on the CPU.
+        sha256: Hex digest of the file it was read from.
+    """
+
+    network: torch.nn.Module
+    sha256: str
+
+
+def bare_network() -> torch.nn.Module:
+    """Returns a ResNet18 with 365 outputs whose parameters are not set; no randomness is used."""
+    with torch.device("meta"):
+        network = resnet18(weights=None, num_classes=len(CLASSES))
+    return network.to_empty(device="cpu")
+
+
+def load(path: Path, *, sha256: str | None) -> Weights:
+    """Reads a checkpoint; nothing in the file can run code.
+
+    Args:
+        path: The file.
+        sha256: The hex digest that the file must have; None to take any.
+
+    Raises:
+        WeightsError: If the file is missing, is not the one expected, is not a checkpoint (cut
+            off, a web page, a pickle of other things) or holds another network.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        msg = (
+            f"cannot read the indoor weights at {path}: {error.strerror}. "
+            "Give the path of a ResNet18 Places365 checkpoint."
+        )
+        raise WeightsError(msg) from error
+    digest = hashlib.sha256(data).hexdigest()
+    _check_digest(digest, sha256, str(path))
+    state = _state_of(_unpack(data, path), path)
+    network = bare_network()
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise _unusable(path, f"its tensors are not those of a {ARCH}: {error}") from error
+    return Weights(network.eval(), digest)
+
+
+def _unpack(data: bytes, path: Path) -> Mapping[Any, Any]:
+    if data.lstrip()[:1] == b"<":
+        raise _unusable(path, "it is a web page")
+    try:
+        content = torch.load(
+            io.BytesIO(data), map_location="cpu", weights_only=True
+        )
+    except _UNREADABLE as error:
+        first_line = str(error).partition("\n")[0]
+        why = f"it is cut off, or no PyTorch checkpoint of plain tensors ({first_line})"
+        raise _unusable(path, why) from error
+    if not isinstance(content, Mapping):
+        raise _unusable(path, f"it holds a {type(content).__name__}, not a checkpoint")
+    return content
+
+
+def _state_of(checkpoint: Mapping[Any, Any], path: Path) -> dict[str, torch.Tensor]:
+    """Returns the named tensors of a checkpoint, checked, without their prefix."""
+    arch = checkpoint.get("arch")
+    if arch != ARCH:
+        raise _unusable(path, f"its architecture is {arch!r}, not {ARCH!r}")
+    named = checkpoint.get("state_dict")
+    if not isinstance(named, Mapping):
+        raise _unusable(path, "it has no 'state_dict'")
+    state: dict[str, torch.Tensor] = {}
+    for name, value in named.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise _unusable(path, f"{name!r} in its 'state_dict' is no named tensor")
+        if not bool(torch.isfinite(value).all()):
+            raise _unusable(path, f"{name!r} holds numbers that are not finite")
+        state[name.removeprefix(PREFIX)] = value
+    outputs = state["fc.bias"].shape if "fc.bias" in state else ()
+    if tuple(outputs) != (len(CLASSES),):
+        why = f"its outputs are {tuple(outputs)}, not the {len(CLASSES)} classes of Places365"
+        raise _unusable(path, why)
+    return state
+
+
+def _unusable(path: Path, why: str) -> WeightsError:
+    return WeightsError(
+        f"{path} cannot be used as indoor weights: {why}. "
+        "Delete the file so that it is fetched again, or name another checkpoint."
+    )
+
+
+def _check_digest(found: str, expected: str | None, where: str) -> None:
+    if expected is not None and found != expected.lower():
+        msg = (
+            f"the indoor weights at {where} have changed: their SHA-256 is {found}, expected is "
+            f"{expected}. Delete the file if it was damaged; if the new weights are wanted, set "
+            "the new digest."
+        )
+        raise WeightsError(msg)
+
+
+def fetch(
+    url: str,
+    cache_dir: Path,
+    *,
+    sha256: str | None,
+    session: requests.Session | None = None,
+    timeout_s: float = 30.0,
+    on_progress: Callable[[int, int | None], None] | None = None,
+) -> Path:
+    """Returns the cached file of an address, downloaded on first use.
+
+    One process downloads while others wait. A connection that is cut is taken up where it ended
+    as long as each try brings something new; after that, and after a crash, the next call goes on.
+
+    Args:
+        url: Address of the checkpoint, http or https.
+        cache_dir: Folder of the cache; made if it is missing.
+        sha256: The hex digest that the file must have; None to take any.
+        session: What makes the requests.
+        timeout_s: Longest silence of the server in seconds.
+        on_progress: Called with the bytes that are there and the size of the whole, if known.
+
+    Raises:
+        WeightsUnreachableError: If the server cannot be reached, is busy or cuts the connection.
+        WeightsError: If the address is wrong, the answer is no file, or the digest differs.
+    """
+    target = cache_dir / _cache_name(url)
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{target}.lock")
+        lock.acquire()
+    except OSError as error:
+        msg = f"cannot write to the cache {cache_dir}: {error}. Choose a folder that is writable."
+        raise WeightsError(msg) from error
+    try:
+        if target.exists():
+            if sha256 is None or _digest_of(target) == sha256.lower():
+                return target
+            target.unlink()
+        download = _Download(url, target, session or requests.Session(), timeout_s, on_progress)
+        download.run()
+        try:
+            _check_digest(_digest_of(download.part), sha256, url)
+        except WeightsError:
+            download.forget()
+            raise
+        download.part.replace(target)
+        download.tag.unlink(missing_ok=True)
+        return target
+    finally:
+        lock.release()
+
+
+def _cache_name(url: str) -> str:
+    """Returns the file's name in the cache: that of the address, made unique by its digest."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        msg = f"{url!r} is not an address of weights: it must begin with http:// or https://"
+        raise WeightsError(msg)
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", parts.path.rpartition("/")[2]) or "weights"
+    return f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}"
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Download:
+    """One file on its way: what has arrived lies in `part`, and `tag` names its version."""
+
+    url: str
+    target: Path
+    session: requests.Session
+    timeout_s: float
+    on_progress: Callable[[int, int | None], None] | None
+
+    @property
+    def part(self) -> Path:
+        return self.target.with_name(self.target.name + ".part")
+
+    @property
+    def tag(self) -> Path:
+        """Holds the ETag or date of the version that `part` belongs to."""
+        return self.target.with_name(self.target.name + ".tag")
+
+    def forget(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self.tag.unlink(missing_ok=True)
+
+    def run(self) -> None:
+        """Downloads the whole, going on after a cut as long as that gets further than before."""
+        furthest = -1
+        while True:
+            try:
+                self._receive()
+            except requests.RequestException as error:
+                arrived = self._arrived()
+                if arrived <= furthest or arrived == 0:
+                    msg = (
+                        f"cannot fetch the indoor weights from {self.url}: {error}. Check the "
+                        "connection and start again; what has arrived is kept. Or download the "
+                        "file by hand and give its path."
+                    )
+                    raise WeightsUnreachableError(msg) from error
+                furthest = arrived
+            else:
+                return
+
+    def _arrived(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def _receive(self) -> None:
+        """Makes one request and writes what comes.
+
+        Raises:
+            requests.RequestException: If the connection is refused or cut.
+        """
+        headers = {"Accept-Encoding": "identity"}
+        if not self.tag.exists():
+            self.forget()
+        elif self._arrived():
+            headers["Range"] = f"bytes={self._arrived()}-"
+            headers["If-Range"] = self.tag.read_text()
+        with self.session.get(
+            self.url, headers=headers, stream=True, timeout=self.timeout_s
+        ) as answer:
+            begin, size = self._place_of(answer)
+            if begin == 0:
+                self.forget()
+                self._remember_version(answer)
+            arrived = begin
+            with self.part.open("ab") as file:
+                for chunk in answer.iter_content(_CHUNK_BYTES):
+                    if arrived == 0 and chunk.lstrip()[:1] == b"<":
+                        raise self._no_file("answered with a web page")
+                    file.write(chunk)
+                    arrived += len(chunk)
+                    if self.on_progress is not None:
+                        self.on_progress(arrived, size)
+        if arrived == 0:
+            raise self._no_file("answered with an empty file")
+        if size is not None and arrived < size:
+            msg = f"cut off after {arrived} of {size} bytes"
+            raise requests.ConnectionError(msg)
+
+    def _place_of(self, answer: requests.Response) -> tuple[int, int | None]:
+        """Returns where in the file the answer begins and the size of the whole, if known."""
+        status = answer.status_code
+        if status == requests.codes.too_many_requests or status >= requests.codes.server_error:
+            msg = f"the server answered with status {status}"
+            raise requests.ConnectionError(msg)
+        if status == requests.codes.requested_range_not_satisfiable:
+            self.forget()
+            msg = "what had arrived is longer than the file"
+            raise requests.ConnectionError(msg)
+        if status == requests.codes.partial_content:
+            span = re.fullmatch(
+                r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", "")
+            )
+            if span is None or int(span[1]) != self._arrived():
+                raise self._no_file("answered with another part of the file than was asked for")
+            return int(span[1]), int(span[2])
+        if status != requests.codes.ok:
+            raise self._no_file(f"answered with status {status}")
+        if "html" in answer.headers.get("Content-Type", ""):
+            raise self._no_file("answered with a web page")
+        size = answer.headers.get("Content-Length", "")
+        return 0, int(size) if size.isdigit() else None
+
+    def _remember_version(self, answer: requests.Response) -> None:
+        """Notes the version, because a file may only be continued with parts of the same one."""
+        tag = answer.headers.get("ETag", "")
+        # RFC 9110, 13.1.5: a weak tag may not be used to ask for a range.
+        tag = answer.headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
+        if tag:
+            self.tag.write_text(tag)
+
+    def _no_file(self, what: str) -> WeightsError:
+        self.forget()
+        return WeightsError(
+            f"{self.url} {what}, not with indoor weights. Correct the address, or download the "
+            "checkpoint by hand and give its path."
+        )

@@ -1,0 +1,170 @@
+"""The indoor filter's preparation and judgement, against torchvision's own."""
+
+from __future__ import annotations
+
+import io
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+from torchvision import transforms
+
+from filters import indoor
+from filters.indoor import IndoorClassifier, Unreadable, is_indoor, prepare
+from filters.places365 import INDOOR
+from tests.filters.pictures import jpeg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from filters.indoor_weights import Weights
+
+REFERENCE = transforms.Compose(
+    [
+        transforms.Resize(256),
+        transforms.CenterCrop(224),
+        transforms.ToTensor(),
+        transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    ]
+)
+
+
+def reference_input(data: bytes) -> torch.Tensor:
+    """Prepares a picture with torchvision's transforms."""
+    return REFERENCE(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
+
+
+@pytest.fixture
+def classifier(weights: Weights) -> Iterator[IndoorClassifier]:
+    """A classifier with random weights."""
+    with IndoorClassifier(weights, threads=2) as one:
+        yield one
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        jpeg(320, 240),
+        jpeg(213, 320),
+        jpeg(256, 256),
+        jpeg(500, 337),
+        jpeg(90, 61),
+        jpeg(1, 1),
+        jpeg(640, 41),
+        jpeg(320, 240, mode="L"),
+        jpeg(320, 240, mode="CMYK"),
+        *(jpeg(320, 240, orientation=orientation) for orientation in range(2, 9)),
+    ],
+)
+def test_preparation_equals_torchvisions(data: bytes) -> None:
+    """Every size, colour mode and orientation gives the reference's numbers, to the last bit."""
+    prepared = prepare(data)
+    assert not isinstance(prepared, Unreadable)
+    assert torch.equal(indoor.network_input(prepared[None])[0], reference_input(data))
+
+
+def test_probability_is_the_softmax_mass_of_the_indoor_classes(
+    classifier: IndoorClassifier, weights: Weights
+) -> None:
+    """Computed the long way, class by class."""
+    data = jpeg()
+    with torch.inference_mode():
+        logits = weights.network(reference_input(data)[None])[0].double()
+    mass = torch.exp(logits) / torch.exp(logits).sum()
+    expected = sum(float(share) for share, inside in zip(mass, INDOOR, strict=True) if inside)
+    (found,) = classifier.probabilities([data])
+    assert 0.01 < expected < 0.99
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_result_does_not_depend_on_the_batch(classifier: IndoorClassifier) -> None:
+    """Alone, among others, in another place: not a bit differs, nor on a second run."""
+    pictures = [jpeg(seed=seed) for seed in range(indoor.BATCH + 3)]
+    together = classifier.probabilities(pictures)
+    assert len(set(together)) == len(pictures)
+    assert [classifier.probabilities([picture])[0] for picture in pictures] == together
+    assert classifier.probabilities(pictures[::-1]) == together[::-1]
+    assert classifier.probabilities(pictures) == together
+
+
+def test_unreadable_pictures_stand_in_their_places(classifier: IndoorClassifier) -> None:
+    """One bad file costs the others nothing."""
+    good, other = jpeg(seed=1), jpeg(seed=2)
+    alone = classifier.probabilities([good, other])
+    mixed = classifier.probabilities([b"", good, good[:400], other, b"<html>"])
+    assert [mixed[1], mixed[3]] == alone
+    assert [type(mixed[place]) for place in (0, 2, 4)] == [Unreadable] * 3
+    assert classifier.probabilities([b"x"]) == [mixed[0]] or "JPEG" in str(mixed[0])
+    assert classifier.probabilities([]) == []
+
+
+def png() -> bytes:
+    """Returns a picture that is no JPEG."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (300, 300)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_other_files_and_strange_shapes_are_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other format, no strip, no bomb is decoded."""
+    assert "not a whole JPEG" in prepare(png()).reason
+    assert "strip" in prepare(jpeg(1700, 100)).reason
+    monkeypatch.setattr(indoor, "PIXEL_LIMIT", 320 * 240 - 1)
+    assert "pixels" in prepare(jpeg(320, 240)).reason
+
+
+def test_damage_anywhere_is_a_value_not_an_exception() -> None:
+    """A few bytes overwritten at any place of the file end in pixels or in a reason."""
+    whole = jpeg(200, 150)
+    chance = np.random.default_rng(0)
+    kinds = set()
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in chance.integers(0, min(len(whole), 700), 4):
+            damaged[place] = chance.integers(0, 256)
+        kinds.add(type(prepare(bytes(damaged))))
+    assert kinds == {np.ndarray, Unreadable}
+
+
+def test_threads_get_their_own_answers(classifier: IndoorClassifier) -> None:
+    """Calls from several threads at once do not mix."""
+    pictures = [jpeg(seed=seed) for seed in range(4)]
+    expected = classifier.probabilities(pictures)
+    found: dict[int, list] = {}
+
+    def ask(number: int) -> None:
+        found[number] = classifier.probabilities([pictures[number]] * 3)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {number: [expected[number]] * 3 for number in range(4)}
+
+
+def test_fingerprint_names_what_the_numbers_depend_on(
+    classifier: IndoorClassifier,
+) -> None:
+    """Engine, version of PyTorch, and the weights' digest."""
+    assert classifier.fingerprint == {
+        "engine": "eager",
+        "torch": torch.__version__,
+        "weights_sha256": "0" * 64,
+    }
+
+
+@pytest.mark.parametrize("settings", [{"threads": 0}, {"threads": 1, "engine": "magic"}])
+def test_wrong_settings_are_refused(weights: Weights, settings: dict) -> None:
+    """An unknown engine is never silently another one."""
+    with pytest.raises(ValueError, match=r"engine|threads"):
+        IndoorClassifier(weights, **settings)
+
+
+def test_threshold_itself_counts_as_indoors() -> None:
+    """The limit belongs to the rejected side."""
+    assert is_indoor(0.5, 0.5)
+    assert not is_indoor(0.4999, 0.5)

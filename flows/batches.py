@@ -1,0 +1,132 @@
+"""Finished work of a cell: batches of fixed membership, each one shard, each done once.
+
+A batch is the unit of repeat: what a dead process had in hand is done again, what it had written
+is read. Which items make a batch follows from the photos alone, never from timing, so that a build
+that was stopped writes the same shards as one that was not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from collectors.shards import pack, read_index, read_places, shard_paths, write_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from collectors.storage import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The outcome of one item of work.
+
+    Attributes:
+        item_id: Photo or chip id.
+        verdict: What was found, fit for JSON.
+        member: Name and bytes to store; None if there are none.
+    """
+
+    item_id: str
+    verdict: Mapping[str, Any]
+    member: tuple[str, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where the bytes of an item are: shard path, offset and size in bytes, SHA-256."""
+
+    shard: str
+    offset: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The outcome of one item of work, with its bytes stored."""
+
+    item_id: str
+    verdict: Mapping[str, Any]
+    location: Location | None
+
+
+class Batches:
+    """The batches of one cell: those found finished, and those made now.
+
+    Attributes:
+        repeated: How many items had to be done.
+        found: How many items were found finished.
+    """
+
+    def __init__(self, store: Store, cell_id: str, named: Iterable[str], work_key: str) -> None:
+        """Looks for shards that no commit names yet.
+
+        Args:
+            store: The dataset.
+            cell_id: The cell.
+            named: Shards that the cell's commit names.
+            work_key: Work done under another key (other rules, other weights) is not used.
+        """
+        self._store, self._cell_id, self._work_key = store, cell_id, work_key
+        self._made: set[str] = set()
+        self._ready: dict[tuple[str, ...], str] = {}
+        self.found = self.repeated = 0
+        taken = set(named)
+        for path in shard_paths(store, cell_id):
+            if path in taken:
+                continue
+            index = read_index(store, path)
+            if index and all(row["work_key"] == work_key for row in index):
+                self._ready[tuple(row["item_id"] for row in index)] = path
+                self._made.add(path)
+
+    def run(
+        self, item_ids: Sequence[str], work: Callable[[], Sequence[Piece]]
+    ) -> tuple[Finished, ...]:
+        """Returns the outcomes of a batch, found finished or done now.
+
+        Args:
+            item_ids: The members of the batch, in order; none twice.
+            work: Does the whole batch, and returns a piece for every item in the same order.
+        """
+        path = self._ready.get(tuple(item_ids))
+        if path is None:
+            self.repeated += len(item_ids)
+            path = self._store_batch(item_ids, work())
+        else:
+            self.found += len(item_ids)
+        return self._read(path)
+
+    def _store_batch(self, item_ids: Sequence[str], pieces: Sequence[Piece]) -> str:
+        if [piece.item_id for piece in pieces] != list(item_ids):
+            raise AssertionError("a batch must give one piece for each of its items, in order")
+        rows: list[dict[str, Any]] = []
+        members: list[tuple[str, bytes]] = []
+        for piece in pieces:
+            name = None
+            if piece.member is not None:
+                members.append(piece.member)
+                name = piece.member[0]
+            rows.append({"item_id": piece.item_id, "work_key": self._work_key, "member": name,
+                         "verdict": dict(piece.verdict)})  # fmt: skip
+        path = write_shard(self._store, self._cell_id, pack(members, rows))
+        self._made.add(path)
+        return path
+
+    def _read(self, path: str) -> tuple[Finished, ...]:
+        places = read_places(self._store, path)
+        finished = []
+        for row in read_index(self._store, path):
+            location = None
+            if row["member"] is not None:
+                place = places[row["member"]]
+                location = Location(path, place.offset, place.size, place.sha256)
+            finished.append(Finished(row["item_id"], row["verdict"], location))
+        return tuple(finished)
+
+    def clear(self, named: Iterable[str]) -> None:
+        """Removes the shards of this work that the commit did not come to name."""
+        for path in self._made - set(named):
+            self._store.delete(path)

@@ -1,0 +1,192 @@
+"""A run over many cells, without orchestration: what to do, doing it, and one publishing at the end."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING
+
+from collectors.geo import grounds_of
+from collectors.transport import SetupError, TroubleRemains
+from flows.catalogue_text import CatalogueError
+from flows.cell import collect_cell
+from flows.orders import Order, Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import date, datetime
+    from typing import Protocol
+
+    from shapely.geometry import MultiPolygon, Polygon
+
+    from flows.cell import Step
+    from flows.services import Services
+
+    class Watcher(Protocol):
+        """What a run tells about itself while it runs."""
+
+        def begin(self, cells: int) -> None:
+            """There are so many cells to do."""
+
+        def step(self, cell_id: str, step: Step, count: int) -> None:
+            """A cell has so many photos or chips by now."""
+
+        def finish(self, cell_id: str, summary: Summary) -> None:
+            """A cell is done."""
+
+        def line(self, text: str) -> None:
+            """Something worth a line."""
+
+
+_LOG = logging.getLogger("terrapair")
+
+
+class SilentWatcher:
+    """Hears everything and says nothing."""
+
+    def begin(self, cells: int) -> None:
+        """There are so many cells to do."""
+
+    def step(self, cell_id: str, step: Step, count: int) -> None:
+        """A cell has so many photos or chips by now."""
+
+    def finish(self, cell_id: str, summary: Summary) -> None:
+        """A cell is done."""
+
+    def line(self, text: str) -> None:
+        """Something worth a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A region to collect: its name, its ground in degrees, and the sensors to pair with."""
+
+    name: str
+    ground: Polygon | MultiPolygon
+    sensors: tuple[str, ...]
+
+
+def plan_orders(
+    wishes: Iterable[Wish],
+    *,
+    taken_from: date,
+    taken_until: date,
+    now: datetime,
+    seed: int,
+    cells: int | None = None,
+    accept_changed_rules: bool = False,
+) -> list[Order]:
+    """Cuts regions into cells and returns what is to be done in each.
+
+    Args:
+        wishes: The regions.
+        taken_from: First local day of capture.
+        taken_until: Last local day of capture.
+        now: Start of the run, UTC, aware.
+        seed: The dataset's seed.
+        cells: Take only so many cells of each region, those that it fills most.
+        accept_changed_rules: Go on in cells that other rules judged.
+
+    Raises:
+        CatalogueError: If the window is empty.
+    """
+    if taken_from > taken_until:
+        raise CatalogueError(
+            f"the window from {taken_from} to {taken_until} is empty; give --since before --until"
+        )
+    orders = []
+    for wish in wishes:
+        grounds = list(grounds_of(wish.ground))
+        if cells is not None:
+            grounds.sort(key=lambda ground: (-round(ground.share, 9), ground.cell))
+            grounds = sorted(grounds[:cells], key=lambda ground: ground.cell)
+        orders += [
+            Order(
+                ground=ground,
+                sensors=wish.sensors,
+                taken_from=taken_from,
+                taken_until=taken_until,
+                now=now,
+                seed=seed,
+                accept_changed_rules=accept_changed_rules,
+            )
+            for ground in grounds
+        ]
+    return orders
+
+
+def collect_guarded(order: Order, services: Services, stop: Event, watcher: Watcher) -> Summary:
+    """Collects one cell of a run; trouble with one cell is a line in the summary.
+
+    Args:
+        order: What is asked.
+        services: The outside world.
+        stop: Set when the whole run has to stop; cells that have not begun are left out then.
+        watcher: Hears how it goes.
+
+    Raises:
+        SetupError: If the set-up is wrong, which concerns every cell; `stop` is set then.
+    """
+    cell_id = order.cell_id
+    if stop.is_set():
+        return Summary()
+    try:
+        summary = collect_cell(order, services, watcher.step)
+    except TroubleRemains as trouble:
+        summary = _failed(cell_id, f"{trouble}; run the same command again to go on")
+    except SetupError:
+        stop.set()
+        raise
+    except Exception as error:  # a crash in one cell must not take the others with it
+        _LOG.exception("cell %s crashed", cell_id)
+        kind = type(error).__name__
+        summary = _failed(cell_id, f"crashed ({kind}: {error}); please report it with the log")
+    watcher.finish(cell_id, summary)
+    return summary
+
+
+def _failed(cell_id: str, message: str) -> Summary:
+    summary = Summary()
+    summary.cells["failed"] += 1
+    summary.troubles[cell_id] = message
+    return summary
+
+
+def total(parts: Sequence[Summary], services: Services) -> Summary:
+    """Adds up the cells of a run, with the requests that the services counted."""
+    whole = Summary()
+    for part in parts:
+        whole.add(part)
+    whole.flickr_calls = services.flickr.calls
+    whole.resolve_requests = services.earth_engine.requests.resolve
+    whole.pixel_requests = services.earth_engine.requests.pixels
+    whole.photo_requests = services.photo_host.requests
+    return whole
+
+
+def collect_all(
+    orders: Sequence[Order],
+    services: Services,
+    watcher: Watcher,
+    each: Callable[[Sequence[Order], Event], list[Summary]] | None = None,
+) -> Summary:
+    """Collects all cells.
+
+    Args:
+        orders: One for each cell.
+        services: The outside world.
+        watcher: Hears how it goes.
+        each: Runs `collect_guarded` on every order; one after the other if it is left out.
+
+    Returns:
+        The counts of the whole run.
+    """
+    stop = Event()
+    watcher.begin(len(orders))
+    if each is None:
+        parts = [collect_guarded(order, services, stop, watcher) for order in orders]
+    else:
+        parts = each(orders, stop)
+    return total(parts, services)
+

@@ -1,0 +1,143 @@
+"""The whole story of one cell: photos, chips, commit. It needs no other cell and no orchestration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+from collectors.transport import SetupError
+from flows.batches import Batches
+from flows.cell_state import CellState, commit_cell, load_cell
+from flows.chip_stage import ChipStage
+from flows.orders import Order, Summary
+from flows.photo_stage import PhotoStage
+from flows.steps import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flows.services import Services
+
+TRIES: Final = 5
+"""How often a cell is started again because another writer committed first."""
+
+Step = Literal["photos", "chips"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """The first step: since when this work counts; a restart goes on with the same."""
+
+    now: datetime
+
+
+def collect_cell(
+    order: Order, services: Services, tell: Callable[[str, Step, int], None] | None = None
+) -> Summary:
+    """Collects one cell: goes on where a stopped run left off, and commits what is new.
+
+    Args:
+        order: What is asked.
+        services: The outside world.
+        tell: Called with the cell's name, what was counted, and how many there are so far.
+
+    Returns:
+        Counts of what was done.
+
+    Raises:
+        SetupError: If the set-up is wrong, or the cell was judged by other rules.
+        TroubleRemains: If a service did not answer in time; what was finished is kept.
+    """
+    summary = Summary()
+    for _ in range(TRIES):
+        state = load_cell(services.store, order.cell_id)
+        _check_rules(state, order, services)
+        now, committed = _collect_once(order, state, services, summary, tell)
+        if committed is None:
+            continue
+        if now >= order.now:
+            summary.cells["committed" if committed else "unchanged"] += 1
+            return summary
+    raise SetupError(
+        order.cell_id,
+        f"another writer committed first, {TRIES} times in a row.",
+        "See that no more than a few builds work on the same cells.",
+    )
+
+
+def _collect_once(
+    order: Order,
+    state: CellState,
+    services: Services,
+    summary: Summary,
+    tell: Callable[[str, Step, int], None] | None,
+) -> tuple[datetime, bool | None]:
+    """Makes one generation, or finds that there is nothing new.
+
+    Returns:
+        When the work counts from (a stopped run's own time, if one was found), and whether a
+        generation was committed; None if another writer was first.
+    """
+    rules, flickr = services.catalogue.rules, services.catalogue.flickr
+    generation = state.generation + 1
+    judgement = services.catalogue.judgement
+    key = order.key(judgement + services.weights, rules.quota_per_cell, flickr.calls_per_cell)
+    steps = Steps.of(services.store, order.cell_id, generation, key)
+    now = steps.remember("begin", _Begin, lambda: _Begin(order.now)).now
+    work_key = f"{judgement[:16]}-{services.weights[:16]}"
+    batches = Batches(services.store, order.cell_id, state.shards, work_key)
+
+    def say(step: Step) -> Callable[[int], None]:
+        return lambda count: tell(order.cell_id, step, count) if tell else None
+
+    with_photos = PhotoStage(
+        order, state, now, generation, services, steps, batches, summary, say("photos")
+    ).run()
+    with_chips = ChipStage(
+        order, with_photos, now, generation, services, steps, batches, summary, say("chips")
+    ).run()
+    new = replace(
+        with_chips, generation=generation, judgement=judgement,
+        weights=services.weights, engine=services.engine,
+    ).ordered()  # fmt: skip
+    _count_reasons(state, new, summary)
+    if new.holds_same_rows(state):
+        steps.clear()
+        batches.clear(state.shards)
+        return now, False
+    first = commit_cell(services.store, new, services.catalogue, order.seed)
+    steps.clear()
+    if not first:
+        return now, None
+    batches.clear(new.shards)
+    return now, True
+
+
+def _check_rules(state: CellState, order: Order, services: Services) -> None:
+    """Stops where a cell was judged by other rules or other weights, unless told to go on."""
+    if state.generation == 0 or order.accept_changed_rules:
+        return
+    if state.judgement != services.catalogue.judgement:
+        raise SetupError(
+            order.cell_id,
+            "this cell was built by other rules than the catalogue's (licences, limits, thresholds"
+            " or sensors changed).",
+            "Use the catalogue of the first build, another root, or --accept-changed-rules to let"
+            " new photos be judged by the new rules beside the old ones.",
+        )
+    if state.weights != services.weights:
+        raise SetupError(
+            order.cell_id,
+            f"its photos were judged with weights {state.weights[:12]}…, and these are"
+            f" {services.weights[:12]}….",
+            "Use the same weights, or --accept-changed-rules.",
+        )
+
+
+def _count_reasons(old: CellState, new: CellState, summary: Summary) -> None:
+    """Counts the reasons of the photos that ended in this generation."""
+    before = {row.photo_id for row in old.rejects}
+    for row in new.rejects:
+        if row.generation == new.generation or row.photo_id not in before:
+            summary.reasons[f"{row.stage}: {row.reason}"] += 1

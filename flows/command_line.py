@@ -1,0 +1,413 @@
+"""The command line `terrapair`. Heavy libraries are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flows.running import Surroundings, Task
+
+FAILED, WRONG_USE = 1, 2
+
+app = typer.Typer(
+    name="terrapair",
+    help=(
+        "Builds, and keeps up to date, a dataset that pairs photos taken on the ground with"
+        " satellite chips of the same place and time.\n\n"
+        "Begin with `terrapair demo`, which needs no keys. `terrapair doctor` says what a real run"
+        " still needs."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+catalog_app = typer.Typer(
+    help=(
+        "Shows regions, sources and products, with what exists of them.\n\n"
+        "Example: `terrapair catalog --root ./dataset`"
+    ),
+    invoke_without_command=True,
+    no_args_is_help=False,
+    rich_markup_mode="markdown",
+)
+app.add_typer(catalog_app, name="catalog")
+
+Root = Annotated[
+    str, typer.Option(help="The dataset: a folder, s3://bucket/prefix or gs://bucket/prefix.")
+]
+CatalogFile = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--catalog", help="The catalogue; data_catalog.yaml here, else the shipped one."),
+]
+Day = Annotated[
+    Optional[datetime], typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")  # noqa: UP045
+]
+Cells = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(min=1, help="Take only so many cells of each region, those that it fills most."),
+]
+Seed = Annotated[
+    Optional[int], typer.Option(help="Seed of chance, for a new dataset (default 0).")  # noqa: UP045
+]
+Changed = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changed-rules", help="Go on in cells that were judged by other rules."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+@app.command()
+def demo(
+    root: Annotated[Path, typer.Option(help="Where to build; may exist already.")] = Path("demo"),
+    photos: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            help="Parquet or CSV of photos to find instead of made-up ones: photo_id, owner, lat,"
+            " lon, date_taken, accuracy; optional licence, title, tags, indoor."
+        ),
+    ] = None,
+    scenes: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Parquet file, or folder of them, with scenes instead of made-up ones."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the made-up world and of chance.")] = 0,
+    cells: Annotated[int, typer.Option(min=1, help="Cells of each region.")] = 6,
+    as_json: AsJson = False,
+) -> None:
+    """Builds a small dataset without any key, against stand-ins for both services on this machine.
+
+    The stand-ins speak the real services' protocols; only their addresses differ from a real run.
+    Pictures and pixels are made up. Run it again with the same root: nothing is fetched twice.
+
+    Example: `terrapair demo --root ./demo --seed 7`
+    """
+    from flows.demo import run_demo
+
+    with _reporting(as_json) as (console, display):
+        outcome = run_demo(
+            root=root, photos=photos, scenes=scenes, seed=seed, cells=cells,
+            console=console, watcher=display, run=_run_with_prefect,
+        )  # fmt: skip
+        _finish(console, outcome, as_json=as_json)
+        if not as_json:
+            console.print(
+                f"Look at it:  terrapair catalog --root {root}\n"
+                f"             terrapair catalog show chips --root {root} --limit 3\n"
+                f"Check it:    terrapair verify --root {root}",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
+
+
+@app.command()
+def build(
+    regions: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[REGION]...", help="Regions of the catalogue; all by default."),
+    ] = None,
+    root: Root = "dataset",
+    catalog: CatalogFile = None,
+    since: Day = None,
+    until: Day = None,
+    cells: Cells = None,
+    seed: Seed = None,
+    accept_changed_rules: Changed = False,
+    as_json: AsJson = False,
+) -> None:
+    """Builds the catalogue's regions, or brings them up to date.
+
+    Stop it when you like and run it again: finished work is kept. `--since` and `--until` are the
+    first and last local day of capture (by default from the catalogue's `taken_since` to today).
+
+    Example: `terrapair build bay-area --root s3://bucket/terrapair`
+    """
+    from flows.running import Task
+
+    task = Task(
+        "build", root, catalog, _day(since), _day(until), cells, seed, accept_changed_rules,
+        regions=tuple(regions or ()),
+    )  # fmt: skip
+    _real_run(task, as_json=as_json)
+
+
+@app.command()
+def backfill(
+    root: Root = "dataset",
+    region: Annotated[
+        Optional[str], typer.Option(help="A region of the catalogue.")  # noqa: UP045
+    ] = None,
+    bbox: Annotated[
+        Optional[tuple[float, float, float, float]],  # noqa: UP045
+        typer.Option(metavar="W S E N", help="A box in degrees; W > E: across the antimeridian."),
+    ] = None,
+    geojson: Annotated[
+        Optional[Path], typer.Option(help="A file of polygons in degrees.")  # noqa: UP045
+    ] = None,
+    since: Day = None,
+    until: Day = None,
+    sensor: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="Pair with this sensor; may be given several times."),
+    ] = None,
+    catalog: CatalogFile = None,
+    cells: Cells = None,
+    seed: Seed = None,
+    accept_changed_rules: Changed = False,
+    as_json: AsJson = False,
+) -> None:
+    """Collects an ad-hoc region into the same dataset: a region, a box or a file of polygons.
+
+    Example: `terrapair backfill --bbox 6.0 46.1 7.1 46.6 --since 2021-01-01 --sensor sentinel2`
+    """
+    from flows.running import Task
+
+    if sum(one is not None for one in (region, bbox, geojson)) != 1:
+        _stop("give one of --region NAME, --bbox W S E N and --geojson FILE", WRONG_USE)
+    task = Task(
+        "backfill", root, catalog, _day(since), _day(until), cells, seed, accept_changed_rules,
+        region=region, bbox=bbox, geojson=geojson, sensors=tuple(sensor or ()),
+    )  # fmt: skip
+    _real_run(task, as_json=as_json)
+
+
+@catalog_app.callback()
+def catalog_overview(
+    context: typer.Context,
+    root: Annotated[
+        Optional[str], typer.Option(help="Show what exists of a dataset as well.")  # noqa: UP045
+    ] = None,
+    catalog: CatalogFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows regions, sources and products, with what exists of them.
+
+    Example: `terrapair catalog --root ./dataset`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from flows.catalogue_view import show_overview
+
+    with _plain_errors():
+        show_overview(Console(), root, catalog, as_json=as_json)
+
+
+@catalog_app.command("show")
+def catalog_show(
+    product: Annotated[str, typer.Argument(help="photos, chips, pairs or rejects.")],
+    root: Root = "dataset",
+    where: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="SQL condition on the columns, such as \"sensor = 'naip'\"."),
+    ] = None,
+    columns: Annotated[
+        Optional[str], typer.Option(help="Columns to show, separated by commas.")  # noqa: UP045
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
+    version: Annotated[
+        Optional[str], typer.Option(help="A version, such as v0001; the newest by default.")  # noqa: UP045
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows rows of a product of the newest version.
+
+    Example: `terrapair catalog show chips --where "delta_days > 5" --columns chip_id,scene_id`
+    """
+    from flows.catalogue_view import show_rows
+
+    with _plain_errors():
+        show_rows(
+            Console(), root, product, where=where, columns=columns, limit=limit, version=version,
+            as_json=as_json,
+        )  # fmt: skip
+
+
+@app.command()
+def verify(
+    root: Root = "dataset",
+    version: Annotated[
+        Optional[str], typer.Option(help="A version; the newest by default.")  # noqa: UP045
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Checks every promise that a dataset makes, down to the pixels, and names the first offenders.
+
+    Exit code 0 if all hold, 1 if one is broken.
+
+    Example: `terrapair verify --root ./demo`
+    """
+    from flows.verification import show_findings, verify_dataset
+
+    with _plain_errors():
+        findings = verify_dataset(root, version)
+        show_findings(Console(), findings, as_json=as_json)
+        if any(finding.broken for finding in findings):
+            raise typer.Exit(FAILED)
+
+
+@app.command()
+def doctor(catalog: CatalogFile = None, as_json: AsJson = False) -> None:
+    """Says what is set up, what is missing and how to get it, with one harmless call each.
+
+    Exit code 0 if a real run could start, 1 if something is missing.
+
+    Example: `terrapair doctor`
+    """
+    from flows.doctor import examine, show_examination
+
+    with _plain_errors():
+        checks = examine(catalog)
+        show_examination(Console(), checks, as_json=as_json)
+        if not all(check.well for check in checks):
+            raise typer.Exit(FAILED)
+
+
+@app.command()
+def sandbox(
+    seed: Annotated[int, typer.Option(help="Seed of the made-up world.")] = 0,
+    photos: Annotated[
+        Optional[Path], typer.Option(help="Photos instead of made-up ones; see `demo`.")  # noqa: UP045
+    ] = None,
+    scenes: Annotated[
+        Optional[Path], typer.Option(help="Scenes instead of made-up ones; see `demo`.")  # noqa: UP045
+    ] = None,
+    weights: Annotated[
+        Path, typer.Option(help="Where the made-up weights of the indoor filter are kept.")
+    ] = Path("sandbox-weights.pth.tar"),
+) -> None:
+    """Serves both services on loopback until stopped, and prints the settings that point at them.
+
+    Example: `terrapair sandbox > sandbox.env &` then `set -a; . ./sandbox.env; terrapair doctor`
+    """
+    from flows.demo import serve_sandbox
+
+    with _plain_errors():
+        serve_sandbox(seed=seed, photos=photos, scenes=scenes, weights=weights)
+
+
+def _day(given: datetime | None) -> Any:
+    return None if given is None else given.date()
+
+
+def _real_run(task: Task, *, as_json: bool) -> None:
+    """Runs a build or a backfill with the settings of the environment."""
+    from flows.running import Surroundings
+    from flows.settings import read_settings
+
+    with _reporting(as_json) as (console, display):
+        around = Surroundings(read_settings(), display, datetime.now(UTC))
+        outcome = _run_with_prefect(task, around)
+        _finish(console, outcome, as_json=as_json)
+
+
+def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
+    """Runs a task as its Prefect flow; the surroundings never become parameters."""
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    # Prefect's own log repeats what the display says, with tracebacks of expected failures.
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
+    around.watcher.line("starting Prefect")
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    from flows import prefect_flows
+    from flows.running import SURROUNDINGS
+
+    flow = prefect_flows.build if task.kind == "build" else prefect_flows.backfill
+    parameters: dict[str, Any] = {
+        "root": task.root, "catalog": task.catalogue_path, "since": task.since,
+        "until": task.until, "cells": task.cells, "seed": task.seed,
+        "accept_changed_rules": task.accept_changed_rules,
+    }  # fmt: skip
+    if task.kind == "build":
+        parameters["regions"] = list(task.regions) or None
+    else:
+        parameters |= {"region": task.region, "bbox": task.bbox, "geojson": task.geojson,
+                       "sensors": list(task.sensors) or None}  # fmt: skip
+    token = SURROUNDINGS.set(around)
+    try:
+        runner: Any = ThreadPoolTaskRunner(max_workers=around.settings.cells_at_once)
+        outcome: dict[str, Any] = flow.with_options(task_runner=runner)(**parameters)
+    finally:
+        SURROUNDINGS.reset(token)
+    return outcome
+
+
+def _finish(console: Console, outcome: dict[str, Any], *, as_json: bool) -> None:
+    from flows.run_report import show
+
+    if as_json:
+        typer.echo(json.dumps(outcome, indent=1))
+    else:
+        show(console, outcome)
+
+
+@contextlib.contextmanager
+def _reporting(as_json: bool) -> Iterator[tuple[Console, Any]]:
+    """Gives the console and the display of a run; a run that failed in part is shown as well."""
+    from flows.progress import Display
+    from flows.running import RunFailedError
+
+    # With --json, standard output holds the JSON and nothing else.
+    console = Console(stderr=as_json)
+    with _plain_errors():
+        try:
+            with Display(console) as display:
+                yield console, display
+        except RunFailedError as error:
+            _finish(console, error.outcome, as_json=as_json)
+            _stop(str(error), FAILED)
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Turns errors into one message and an exit code; keys are never in it."""
+    from collectors.transport import ServiceTrouble, redact
+    from flows.catalogue_text import CatalogueError
+
+    try:
+        yield
+    except CatalogueError as error:
+        _stop(str(error), WRONG_USE)
+    except ServiceTrouble as error:
+        _stop(str(error), FAILED)
+    except KeyboardInterrupt:
+        _stop("stopped; what is finished is kept, run the same command again to go on", 130)
+    except (typer.Exit, SystemExit):
+        raise
+    except Exception as error:  # a crash becomes an exit code, and a traceback only on demand
+        if type(error).__name__ in {"WeightsError", "WeightsUnreachableError", "SandboxError"}:
+            _stop(str(error), FAILED)
+        if os.environ.get("TERRAPAIR_DEBUG"):
+            raise
+        from flows.settings import read_settings
+
+        text = redact(f"{type(error).__name__}: {error}", read_settings().secrets)
+        _stop(f"unexpected trouble: {text} (set TERRAPAIR_DEBUG=1 for the traceback)", FAILED)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    # These repeat, with whole addresses or bodies, what our own errors say without keys.
+    for name in ("flickrapi", "httpx", "urllib3", "googleapiclient", "prefect"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    app()

@@ -1,0 +1,114 @@
+"""What belongs to a dataset as a whole: its seed, its versions, and where their tables are."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from collectors.storage import Missing
+from collectors.transport import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from collectors.storage import Store
+
+IDENTITY: Final = "dataset.json"
+MANIFESTS: Final = "manifests"
+LATEST: Final = f"{MANIFESTS}/LATEST"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published version of a dataset.
+
+    Attributes:
+        name: Such as `v0003`.
+        manifest: Its manifest.json.
+    """
+
+    name: str
+    manifest: dict[str, Any]
+
+    def rows(self, product: str) -> int:
+        """Returns how many rows a product has."""
+        return sum(one["rows"] for one in self.manifest["tables"][product])
+
+    def files(self, product: str) -> list[str]:
+        """Returns the paths of a product's files, relative to the root."""
+        return [one["path"] for one in self.manifest["tables"][product]]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all tables."""
+        return sum(one["bytes"] for files in self.manifest["tables"].values() for one in files)
+
+
+def settle_seed(store: Store, given: int | None) -> int:
+    """Returns the dataset's seed, writing it down with the first build.
+
+    The seed orders chance; one dataset has one, else "the 25 smallest hashes" would mean nothing.
+
+    Raises:
+        SetupError: If another seed is given than the dataset has.
+    """
+    seed = 0 if given is None else given
+    data = json.dumps({"schema": "terrapair/1", "seed": seed}).encode()
+    if store.create(IDENTITY, data):
+        return seed
+    found = int(json.loads(store.read(IDENTITY))["seed"])
+    if given is not None and given != found:
+        raise SetupError(
+            store.root,
+            f"this dataset was begun with seed {found}, not {given}.",
+            "Leave --seed away, or begin another dataset under another root.",
+        )
+    return found
+
+
+def version_names(store: Store) -> list[str]:
+    """Returns the names of the published versions, oldest first."""
+    names = {path.split("/")[1] for path in store.list(MANIFESTS)
+             if re.fullmatch(rf"{MANIFESTS}/v\d{{4,}}/manifest\.json", path)}  # fmt: skip
+    return sorted(names, key=lambda name: int(name[1:]))
+
+
+def read_version(store: Store, name: str | None = None) -> Version | None:
+    """Returns a version, by default the newest; None where nothing was published.
+
+    Raises:
+        SetupError: If there is no version of that name.
+    """
+    if name is None:
+        names = version_names(store)
+        if not names:
+            return None
+        name = names[-1]
+    try:
+        text = store.read(f"{MANIFESTS}/{name}/manifest.json")
+    except Missing:
+        raise SetupError(
+            store.root,
+            f"there is no version {name}.",
+            f"It has {', '.join(version_names(store)) or 'none yet'}.",
+        ) from None
+    return Version(name, json.loads(text))
+
+
+@contextmanager
+def local_files(store: Store, paths: list[str]) -> Iterator[list[Path]]:
+    """Gives files of a dataset as paths on this machine, copied for the while if they are remote."""
+    with tempfile.TemporaryDirectory(prefix="terrapair-") as folder:
+        found = []
+        for number, path in enumerate(paths):
+            local = store.local_path(path)
+            if local is None:
+                local = Path(folder) / f"{number:05d}.parquet"
+                local.write_bytes(store.read(path))
+            found.append(local)
+        yield found

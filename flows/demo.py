@@ -1,0 +1,186 @@
+"""The demo: the same build as ever, pointed at stand-ins for both services on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ruamel.yaml import YAML
+from shapely.geometry import MultiPolygon, mapping
+
+from collectors.geo import Cell
+from collectors.sandbox import Sandbox
+from flows.catalogue import FILE_NAME, find_catalogue
+from flows.catalogue_text import CatalogueError
+from flows.running import Surroundings, Task
+from flows.settings import PREFIX, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from flows.building import Watcher
+
+END_OF_WORLD: Final = datetime(2026, 11, 1, tzinfo=UTC)
+"""The made-up world ends here; the demo takes it for today, so that it builds the same for ever."""
+
+DEMO_QUOTA: Final = 32
+"""Kept photos for a whole cell: a look at everything in a minute or two."""
+
+_FIT_PICTURES: Final = 240
+"""Pictures that the demo's classifier is fitted on."""
+
+
+def run_demo(
+    *,
+    root: Path,
+    photos: Path | None,
+    scenes: Path | None,
+    seed: int,
+    cells: int,
+    console: Console,
+    watcher: Watcher,
+    run: Callable[[Task, Surroundings], dict[str, Any]],
+) -> dict[str, Any]:
+    """Starts the sandbox and builds against it.
+
+    Args:
+        root: The dataset. Its folder `sandbox` holds what a real run would have elsewhere: the
+            catalogue, and the weights of the indoor filter.
+        photos: A table of photos instead of made-up ones; then the cells that hold them are built.
+        scenes: Tables of scenes instead of made-up ones.
+        seed: Seed of the world and of chance.
+        cells: Cells of each region.
+        console: Where to say what is going on.
+        watcher: Hears how the build goes.
+        run: Runs a task.
+
+    Returns:
+        The outcome of the run.
+    """
+    for given in (photos, scenes):
+        if given is not None and not given.exists():
+            raise CatalogueError(f"there is nothing at {given}")
+    own = root / "sandbox"
+    _make_folder(own)
+    catalogue = _write_catalogue(own, photos)
+    weights = make_weights(own / "weights" / "sandbox-resnet18.pth.tar", watcher)
+    with (
+        tempfile.TemporaryDirectory(prefix="terrapair-prefect-") as home,
+        Sandbox(seed=seed, photos=photos, scenes=scenes, weights=weights) as box,
+    ):
+        # Prefect's records of a demo are of no use afterwards, and must not mix with real ones.
+        os.environ.setdefault("PREFECT_HOME", home)
+        watcher.line(
+            f"stand-ins for Flickr and Earth Engine at {box.url} (seed {seed}); photos and pixels"
+            " are made up, and so is the indoor filter, which was fitted to such pictures"
+        )
+        settings = read_settings(sandbox_settings(box) | {"weights_cache": Path(home) / "weights"})
+        task = Task(
+            "build", str(root), catalogue, cells=None if photos else cells, seed=seed,
+        )  # fmt: skip
+        outcome = run(task, Surroundings(settings, watcher, END_OF_WORLD))
+        outcome["sandbox_requests"] = box.counts()
+    return outcome
+
+
+def sandbox_settings(box: Sandbox) -> dict[str, Any]:
+    """Returns the settings that point a run at a sandbox, which is in no need of patience."""
+    return {
+        "flickr_key": box.flickr_key,
+        "flickr_secret": box.flickr_secret,
+        "flickr_url": box.flickr_url,
+        "flickr_calls_per_second": 50.0,
+        "photo_hosts": (box.photo_host,),
+        "photo_connections": 4,
+        "photo_downloads_per_second": 200.0,
+        "earth_engine_project": box.project,
+        "earth_engine_service_account": json.dumps(box.service_account),
+        "earth_engine_url": box.earth_engine_url,
+        "earth_engine_connections": 8,
+        "weights_url": box.weights_url,
+        "patience_seconds": 20.0,
+    }
+
+
+def serve_sandbox(
+    *, seed: int, photos: Path | None, scenes: Path | None, weights: Path
+) -> None:
+    """Serves until standard input ends or the process is interrupted; prints the settings."""
+    from flows.building import SilentWatcher
+
+    made = make_weights(weights, SilentWatcher())
+    with Sandbox(seed=seed, photos=photos, scenes=scenes, weights=made) as box:
+        for name, value in sandbox_settings(box).items():
+            text = json.dumps(value) if isinstance(value, tuple) else str(value)
+            sys.stdout.write(f"{PREFIX}{name.upper()}='{text}'\n")
+        sys.stdout.flush()
+        try:
+            box.wait()
+        except KeyboardInterrupt:
+            return
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        from collectors.transport import SetupError
+
+        raise SetupError(
+            str(folder), f"cannot be made ({error.strerror}).", "Give --root a folder to write in."
+        ) from None
+
+
+def _write_catalogue(folder: Path, photos: Path | None) -> Path:
+    """Writes the demo's catalogue: the shipped one with a small quota, or around given photos."""
+    yaml = YAML()
+    document = yaml.load(find_catalogue(None).read_text(encoding="utf-8"))
+    document["rules"]["quota_per_cell"] = DEMO_QUOTA
+    if photos is not None:
+        from collectors.sandbox.photo_tables import read_photo_table
+
+        try:
+            table = read_photo_table(photos)
+        except ValueError as error:
+            raise CatalogueError(str(error)) from None
+        places = zip(table.longitude.tolist(), table.latitude.tolist(), strict=True)
+        cells = sorted({Cell.at(lon, lat) for lon, lat in places})
+        ground = MultiPolygon([cell.box.polygon() for cell in cells])
+        feature = {"type": "Feature", "properties": {}, "geometry": mapping(ground)}
+        collection = {"type": "FeatureCollection", "features": [feature]}
+        (folder / "photos.geojson").write_text(json.dumps(collection), encoding="utf-8")
+        document["regions"] = {
+            "photos": {"title": f"The cells of {photos.name}", "geojson": "photos.geojson"}
+        }
+        first = datetime.fromtimestamp(int(table.taken.min()), UTC).date()
+        document["sources"]["flickr"]["taken_since"] = first
+        document["rules"]["quota_per_cell"] = max(len(table), DEMO_QUOTA)
+    path = folder / FILE_NAME
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(document, file)
+    return path
+
+
+def make_weights(path: Path, watcher: Watcher) -> Path:
+    """Returns a file of weights that tells the sandbox's rooms from its landscapes."""
+    if not path.exists():
+        from collectors.sandbox.landcover import Landcover
+        from collectors.sandbox.pictures import Pictures
+        from filters.indoor_fit import fit_head, save_checkpoint
+
+        watcher.line(f"fitting the demo's indoor filter to {_FIT_PICTURES} made-up pictures")
+        pictures = Pictures(0, Landcover(0)).sample(_FIT_PICTURES, 0)
+        _make_folder(path.parent)
+        partial = path.with_suffix(".part")
+        save_checkpoint(fit_head(pictures, seed=0), partial)
+        partial.replace(path)
+    return path
+
+

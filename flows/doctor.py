@@ -1,0 +1,124 @@
+"""What is set up, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from collectors.transport import ServiceTrouble, redact
+from flows.catalogue import find_catalogue, load_catalogue
+from flows.catalogue_text import CatalogueError
+from flows.settings import read_settings
+from flows.tables import check_products
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from flows.catalogue import Catalogue
+    from flows.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that a real run needs.
+
+    Attributes:
+        name: What was looked at.
+        well: Whether it is there.
+        said: What was seen, and if it is missing, how to get it.
+    """
+
+    name: str
+    well: bool
+    said: str
+
+
+def examine(catalogue_path: Path | None) -> list[Check]:
+    """Looks at catalogue, Flickr, Earth Engine and weights; at most one call to each service."""
+    settings = read_settings()
+    checks = []
+    catalogue: Catalogue | None = None
+
+    def look_at_catalogue() -> str:
+        nonlocal catalogue
+        path = find_catalogue(catalogue_path)
+        catalogue = load_catalogue(path)
+        check_products(catalogue)
+        return f"{path}: {len(catalogue.regions)} regions, {', '.join(catalogue.sensors)}"
+
+    checks.append(_check("catalogue", settings, look_at_catalogue))
+    checks.append(_check("flickr", settings, lambda: _look_at_flickr(settings)))
+    checks.append(_check("earth engine", settings, lambda: _look_at_earth_engine(settings)))
+    if catalogue is not None:
+        found = catalogue
+        checks.append(_check("indoor weights", settings, lambda: _look_at_weights(settings, found)))
+    return checks
+
+
+def _look_at_flickr(settings: Settings) -> str:
+    from collectors.flickr import Flickr
+
+    key, secret = settings.flickr_login()
+    with Flickr(
+        key, secret, url=settings.flickr_url, throttle=settings.flickr_throttle(),
+        patience=_brief(settings),
+    ) as flickr:  # fmt: skip
+        flickr.check()
+    return f"{settings.flickr_url} takes the key, and its licences are the known ones"
+
+
+def _look_at_earth_engine(settings: Settings) -> str:
+    from collectors.earth_engine import EarthEngine
+
+    project = settings.earth_engine_project_name()
+    EarthEngine.connect(
+        project=project,
+        credentials=settings.earth_engine_credentials(),
+        url=settings.earth_engine_url,
+        throttle=settings.earth_engine_throttle(),
+        patience=_brief(settings),
+    ).check()
+    return f"{settings.earth_engine_url} answers for project {project}"
+
+
+def _look_at_weights(settings: Settings, catalogue: Catalogue) -> str:
+    from filters.indoor_weights import load
+    from flows.weights import obtain_weights
+
+    path, digest = obtain_weights(settings, catalogue, lambda _line: None)
+    return f"{path}, SHA-256 {load(path, sha256=digest).sha256}"
+
+
+def _brief(settings: Settings) -> Any:
+    """Returns a patience that suits somebody who waits for the answer."""
+    from collectors.transport import Patience
+
+    return Patience(budget_s=min(5.0, settings.patience_seconds), first_wait_s=0.5, longest_wait_s=2.0)
+
+
+def _check(name: str, settings: Settings, look: Callable[[], str]) -> Check:
+    from filters.indoor_weights import WeightsError
+
+    try:
+        return Check(name, well=True, said=look())
+    except (CatalogueError, ServiceTrouble, WeightsError) as trouble:
+        return Check(name, well=False, said=redact(str(trouble), settings.secrets))
+
+
+def show_examination(console: Console, checks: list[Check], *, as_json: bool) -> None:
+    """Prints what was found."""
+    if as_json:
+        console.print_json(json.dumps([asdict(check) for check in checks]))
+        return
+    for check in checks:
+        sign, style = ("ok     ", "green") if check.well else ("missing", "red")
+        console.print(Text.assemble((sign, style), f"  {check.name}: {check.said}"), soft_wrap=True)
+    if all(check.well for check in checks):
+        console.print("A real run can start: terrapair build --root ROOT")
+

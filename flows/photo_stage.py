@@ -1,0 +1,340 @@
+"""The first half of a cell's story: survey and judge in rounds until the quota is met."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from collectors.flickr import SearchPage
+from collectors.licences import attribution, licence_by_id
+from collectors.records import Outcome, Photo, PhotoAbsence, PhotoImage, Stage
+from filters.duplicates import Shot, bursts
+from filters.indoor import Unreadable, is_indoor
+from filters.metadata import Rules, screen
+from filters.sampling import Candidate, choose, photo_hash, quota_for
+from filters.survey import Probe, Survey
+from flows.batches import Batches, Finished, Piece
+from flows.cell_state import Surveyed
+from flows.rows import PhotoRow, RejectRow
+from flows.services import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flows.cell_state import CellState
+    from flows.orders import Order, Summary
+    from flows.services import Services
+    from flows.steps import Steps
+
+PHOTO_BATCH: Final = 64
+"""Photos in a shard: a few seconds of work to repeat at most, and still one object for many."""
+
+SURPLUS: Final = 4
+"""A round of searches goes on until this many times the missing photos are waiting, so that the
+choice among them is spread over many strata, not filled by the first."""
+
+REVISITED: Final = frozenset({"over_quota", "owner_share", "outside_region", "outside_window"})
+"""Reasons that hold for one order only: another region, window or quota may want the photo."""
+
+
+@dataclass(slots=True)
+class PhotoStage:
+    """The photos of one cell under one order.
+
+    Attributes:
+        order: What is asked.
+        state: The cell as it was committed last.
+        now: Uploads after this are left for a later run.
+        generation: The generation being made.
+        services: The outside world.
+        steps: What was decided on the way.
+        batches: Finished work.
+        summary: Counts, added to.
+        tell: Called with photos kept, after each batch.
+    """
+
+    order: Order
+    state: CellState
+    now: datetime
+    generation: int
+    services: Services
+    steps: Steps
+    batches: Batches
+    summary: Summary
+    tell: Callable[[int], None]
+    _waiting: dict[str, Photo] = field(default_factory=dict)
+    _judged: dict[str, Photo] = field(default_factory=dict)
+    _rejects: dict[str, RejectRow] = field(default_factory=dict)
+    _photos: list[PhotoRow] = field(default_factory=list)
+    _kept_by_owner: Counter[str] = field(default_factory=Counter)
+    _met: set[str] = field(default_factory=set)
+    _kept: int = 0
+    _calls: int = 0
+
+    @property
+    def quota(self) -> int:
+        """Kept photos that the order wants in its part of the cell."""
+        return quota_for(self.services.catalogue.rules.quota_per_cell, self.order.ground.share)
+
+    def run(self) -> CellState:
+        """Returns the cell's state with what was found and judged; not yet committed."""
+        here = [row for row in self.state.photos if self.order.ground.holds(row.lon, row.lat)]
+        self._kept = len(here)
+        self._kept_by_owner.update(row.owner for row in here)
+        since = self._since()
+        if self._kept >= self.quota or (since is not None and since >= self.now):
+            return self.state
+        survey = self._start()
+        while (ending := survey.ending(self._kept)) is None:
+            survey = self._search(survey, since)
+            self._judge()
+        self._close()
+        surveyed = Surveyed(
+            ground=self.order.ground_key,
+            taken_from=str(self.order.taken_from),
+            taken_until=str(self.order.taken_until),
+            uploaded_until=self.now.isoformat(),
+            quota=self.quota,
+            ended=ending,
+            calls=self._calls,
+        )
+        old = {row.photo_id: row for row in self.state.rejects}
+        new = [row for name, row in self._rejects.items() if not _same(old.get(name), row)]
+        gone = {row.photo_id for row in new} | {row.photo_id for row in self._photos}
+        return replace(
+            self.state,
+            photos=(*self.state.photos, *self._photos),
+            rejects=(*(row for row in self.state.rejects if row.photo_id not in gone), *new),
+            surveyed=(*self.state.surveyed, surveyed),
+        )
+
+    def _start(self) -> Survey:
+        flickr = self.services.catalogue.flickr
+        probe = Probe(
+            self.order.ground.bounds,
+            self.order.taken_from,
+            self.order.taken_until + timedelta(days=1),
+        )
+        seed = self.order.seed
+        if any(one.ground == self.order.ground_key for one in self.state.surveyed):
+            # The calls of an earlier survey were not enough: other strata come first this time.
+            seed = photo_hash(seed, self.now.isoformat())
+        return Survey.start(
+            [probe], seed, self.quota, flickr.calls_per_cell,
+            split_above=flickr.split_above,
+        )  # fmt: skip
+
+    def _since(self) -> datetime | None:
+        """Returns since when uploads are new: only where everything older was looked at."""
+        done = [
+            datetime.fromisoformat(one.uploaded_until)
+            for one in self.state.surveyed
+            if one.ended == "exhausted"
+            and one.ground == self.order.ground_key
+            and date.fromisoformat(one.taken_from) <= self.order.taken_from
+            and date.fromisoformat(one.taken_until) >= self.order.taken_until
+            and one.quota >= self.quota
+        ]
+        return max(done, default=None)
+
+    def _search(self, survey: Survey, since: datetime | None) -> Survey:
+        """Makes searches until enough photos wait, and screens what they bring."""
+        known = {row.photo_id for row in self.state.photos}
+        known |= {row.photo_id for row in self.state.rejects if row.reason not in REVISITED}
+        known |= self._judged.keys() | self._rejects.keys() | self._waiting.keys()
+        licences = sorted(self.services.catalogue.rules.licence_ids)
+        arrived: list[Photo] = []
+        wanted = SURPLUS * (self.quota - self._kept)
+        while (question := survey.next()) is not None:
+            probe, page = question
+
+            def ask(probe: Probe = probe, page: int = page) -> SearchPage:
+                return self.services.flickr.search(
+                    probe.box,
+                    taken_from=probe.taken_from,
+                    taken_until=probe.taken_until,
+                    uploaded_from=since,
+                    uploaded_until=self.now,
+                    licences=licences,
+                    page=page,
+                )
+
+            answer = self.steps.remember(f"search-{self._calls:04d}", SearchPage, ask)
+            self._calls += 1
+            box = self.order.ground.cell.box
+            fresh = [
+                photo for photo in answer.photos
+                # Flickr's boxes are closed: what lies on the far edge is the neighbour's.
+                if photo.photo_id not in known and box.holds(photo.lon, photo.lat)
+            ]  # fmt: skip
+            known.update(photo.photo_id for photo in fresh)
+            arrived.extend(fresh)
+            for row in answer.unreadable:
+                if row.photo_id and row.photo_id not in known:
+                    known.add(row.photo_id)
+                    self._rejects[row.photo_id] = self._unreadable(row.photo_id, row.detail)
+            survey = survey.answered(
+                probe, page, total=answer.total, pages=answer.pages,
+                new_ids=len(set(answer.ids) - self._met), exhausted=answer.exhausted,
+            )  # fmt: skip
+            self._met.update(answer.ids)
+            # At least one search each time: those who wait may all be of owners with their share.
+            if len(self._waiting) + len(arrived) >= wanted:
+                break
+        self._screen(arrived)
+        return survey
+
+    def _screen(self, arrived: Sequence[Photo]) -> None:
+        """Lets the rules on metadata speak, then drops all but one of each burst."""
+        rules = self.services.catalogue.rules
+        asked = Rules(
+            min_accuracy=rules.min_accuracy,
+            licences=rules.licence_ids,
+            taken_from=self.order.taken_from,
+            taken_until=self.order.taken_until + timedelta(days=1),
+        )
+        self.summary.seen += len(arrived)
+        passed = []
+        for photo in arrived:
+            reason = screen(photo, self.order.ground, asked)
+            if reason is None:
+                passed.append(photo)
+            else:
+                self._reject(photo, Stage.SCREEN, reason)
+        before: list[Shot] = [*self._waiting.values(), *self._judged.values()]
+        before += self.state.photos
+        doubles = bursts(passed, before)
+        for photo in passed:
+            if photo.photo_id in doubles:
+                self._reject(photo, Stage.SCREEN, "burst", detail=doubles[photo.photo_id])
+            else:
+                self._waiting[photo.photo_id] = photo
+                self.summary.screened += 1
+
+    def _judge(self) -> None:
+        """Downloads and judges, batch after batch, until the quota is met or nobody waits."""
+        rules = self.services.catalogue.rules
+        queue = [Candidate.of(photo, self.order.seed) for photo in self._waiting.values()]
+        while queue:
+            chosen = choose(
+                queue, kept_by_owner=self._kept_by_owner, kept=self._kept, quota=self.quota,
+                owner_share=rules.owner_share, batch=PHOTO_BATCH,
+            )  # fmt: skip
+            if not chosen:
+                return
+            taken = set(chosen)
+            queue = [one for one in queue if one not in taken]
+            self._judge_batch(chosen)
+
+    def _judge_batch(self, chosen: Sequence[Candidate]) -> None:
+        photos = [self._waiting.pop(one.photo_id) for one in chosen]
+        self._judged.update((photo.photo_id, photo) for photo in photos)
+        done = self.batches.run([photo.photo_id for photo in photos], lambda: self._pieces(photos))
+        for photo, finished in zip(photos, done, strict=True):
+            self._take(photo, finished)
+        self.tell(len(self._photos))
+
+    def _pieces(self, photos: Sequence[Photo]) -> list[Piece]:
+        """Downloads a batch of photos and has them judged."""
+        services = self.services
+        threshold = services.catalogue.rules.indoor_threshold
+        images = in_order(services.photo_pool, services.photo_host.fetch, photos)
+        self.summary.downloaded += len(photos)
+        jpegs = [one.jpeg for one in images if isinstance(one, PhotoImage)]
+        scores = iter(services.classifier.probabilities(jpegs))
+        pieces = []
+        for photo, image in zip(photos, images, strict=True):
+            if isinstance(image, PhotoAbsence):
+                verdict = _verdict(Outcome.FAILED, Stage.DOWNLOAD, image.reason, image.detail)
+                pieces.append(Piece(photo.photo_id, verdict))
+                continue
+            score = next(scores)
+            if isinstance(score, Unreadable):
+                verdict = _verdict(Outcome.FAILED, Stage.JUDGE, "unreadable", score.reason)
+                pieces.append(Piece(photo.photo_id, verdict))
+            elif is_indoor(score, threshold):
+                verdict = _verdict(Outcome.REJECTED, Stage.JUDGE, "indoor", "", probability=score)
+                pieces.append(Piece(photo.photo_id, verdict))
+            else:
+                verdict = _verdict(
+                    Outcome.KEPT, Stage.JUDGE, "", "", probability=score,
+                    width=image.width, height=image.height, image_url=image.image_url,
+                )  # fmt: skip
+                pieces.append(Piece(photo.photo_id, verdict, (f"{photo.photo_id}.jpg", image.jpeg)))
+        return pieces
+
+    def _take(self, photo: Photo, finished: Finished) -> None:
+        """Makes a row of a judged photo."""
+        verdict, location = finished.verdict, finished.location
+        if verdict["outcome"] != Outcome.KEPT or location is None:
+            self._reject(
+                photo, Stage(verdict["stage"]), verdict["reason"], detail=verdict["detail"],
+                outcome=Outcome(verdict["outcome"]), probability=verdict["probability"],
+            )  # fmt: skip
+            return
+        self._kept += 1
+        self._kept_by_owner[photo.owner] += 1
+        self.summary.kept += 1
+        self._photos.append(
+            PhotoRow(
+                photo_id=photo.photo_id, owner=photo.owner, lon=photo.lon, lat=photo.lat,
+                accuracy=photo.accuracy, taken_at=photo.taken_at,
+                uploaded_at=photo.uploaded_at.astimezone(UTC),
+                licence=licence_by_id(photo.licence).code, attribution=attribution(photo),
+                page_url=photo.page_url, image_url=verdict["image_url"], title=photo.title,
+                tags=photo.tags, cell=self.order.cell_id,
+                indoor_probability=verdict["probability"], shard=location.shard,
+                offset=location.offset, size=location.size, sha256=location.sha256,
+                width=verdict["width"], height=verdict["height"], unpaired={},
+                generation=self.generation,
+            )  # fmt: skip
+        )
+
+    def _close(self) -> None:
+        """Gives a reason to every photo that still waits."""
+        rules = self.services.catalogue.rules
+        limit = quota_for(self.quota, rules.owner_share)
+        for photo in self._waiting.values():
+            full = self._kept < self.quota and self._kept_by_owner[photo.owner] >= limit
+            self._reject(photo, Stage.SELECT, "owner_share" if full else "over_quota")
+        self._waiting.clear()
+
+    def _reject(
+        self,
+        photo: Photo,
+        stage: Stage,
+        reason: str,
+        *,
+        detail: str = "",
+        outcome: Outcome = Outcome.REJECTED,
+        probability: float | None = None,
+    ) -> None:
+        self._rejects[photo.photo_id] = RejectRow(
+            photo_id=photo.photo_id, owner=photo.owner, lon=photo.lon, lat=photo.lat,
+            taken_at=photo.taken_at, licence=licence_by_id(photo.licence).code,
+            cell=self.order.cell_id, outcome=str(outcome), stage=str(stage), reason=str(reason),
+            detail=detail, indoor_probability=probability, generation=self.generation,
+        )  # fmt: skip
+
+    def _unreadable(self, photo_id: str, detail: str) -> RejectRow:
+        self.summary.seen += 1
+        return RejectRow(
+            photo_id=photo_id, owner=None, lon=None, lat=None, taken_at=None, licence=None,
+            cell=self.order.cell_id, outcome=str(Outcome.FAILED), stage=str(Stage.SCREEN),
+            reason="unreadable", detail=detail, indoor_probability=None, generation=self.generation,
+        )  # fmt: skip
+
+
+def _verdict(
+    outcome: Outcome, stage: Stage, reason: str, detail: str, **more: Any
+) -> dict[str, Any]:
+    """Returns what a shard's index says about a photo."""
+    return {"outcome": str(outcome), "stage": str(stage), "reason": reason, "detail": detail,
+            "probability": None} | more  # fmt: skip
+
+
+def _same(old: RejectRow | None, new: RejectRow) -> bool:
+    """Says whether a photo that came up again ended as it did before."""
+    return old is not None and replace(new, generation=old.generation) == old

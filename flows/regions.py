@@ -1,0 +1,64 @@
+"""Reads the ground of a region from a file of polygons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import shapely
+from shapely.geometry import MultiPolygon, Polygon, box
+
+from flows.catalogue_text import CatalogueError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_GLOBE = box(-180, -90, 180, 90)
+
+
+def read_polygons(path: Path) -> Polygon | MultiPolygon:
+    """Reads all polygons of a GeoJSON (or any other vector) file as one ground in degrees.
+
+    A polygon that crosses itself is repaired (`shapely.make_valid`, which keeps every part with
+    area); lines and points are left out.
+
+    Raises:
+        CatalogueError: If the file cannot be read, or holds no polygon on the globe.
+    """
+    import geopandas as gpd
+
+    try:
+        frame = gpd.read_file(path)
+    except Exception as error:  # geopandas leaks the errors of whichever driver it chose
+        if not path.is_file():
+            raise CatalogueError(f"there is no file {path}; give the path of a GeoJSON file") from None
+        raise CatalogueError(f"{path} cannot be read as polygons: {error}") from None
+    if frame.crs is not None and frame.crs.to_epsg() != 4326:
+        frame = frame.to_crs(4326)
+    return ground_of(list(frame.geometry), str(path))
+
+
+def ground_of(geometries: list[shapely.Geometry], source: str) -> Polygon | MultiPolygon:
+    """Unites geometries in degrees into one ground.
+
+    Raises:
+        CatalogueError: If there is no polygon, or one leaves the globe.
+    """
+    valid = [shapely.make_valid(one) for one in geometries if one is not None]
+    parts = [
+        part
+        for one in valid
+        for part in shapely.get_parts(shapely.get_parts([one])).tolist()
+        if isinstance(part, Polygon) and part.area > 0
+    ]
+    if not parts:
+        raise CatalogueError(f"{source} holds no polygon with area, so the region is empty")
+    united = shapely.union_all(parts)
+    if not _GLOBE.covers(united):
+        west, south, east, north = united.bounds
+        raise CatalogueError(
+            f"{source} reaches from ({west}, {south}) to ({east}, {north}), which is not longitude"
+            " −180 to 180, latitude −90 to 90: give degrees, and split it at the antimeridian"
+        )
+    return united if isinstance(united, Polygon | MultiPolygon) else MultiPolygon(
+        [part for part in shapely.get_parts([united]).tolist() if isinstance(part, Polygon)]
+    )

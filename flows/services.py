@@ -1,0 +1,139 @@
+"""Everything outside that a cell's work talks to, made once for a run and handed down."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, TypeVar
+
+    from collectors.earth_engine import EarthEngine
+    from collectors.flickr import Flickr
+    from collectors.photo_files import PhotoHost
+    from collectors.photo_pictures import PictureRules
+    from collectors.storage import Store
+    from filters.indoor import IndoorClassifier
+    from flows.catalogue import Catalogue
+    from flows.settings import Settings
+
+    Item = TypeVar("Item")
+    Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Services:
+    """The services of a run.
+
+    Attributes:
+        store: The dataset.
+        catalogue: What is collected.
+        flickr: Search.
+        photo_host: Photo files.
+        earth_engine: Scenes and pixels.
+        classifier: Tells indoor from outdoor.
+        weights: SHA-256 of its weights.
+        photo_pool: Threads that wait for the photo host.
+        pixel_pool: Threads that wait for Earth Engine.
+    """
+
+    store: Store
+    catalogue: Catalogue
+    flickr: Flickr
+    photo_host: PhotoHost
+    earth_engine: EarthEngine
+    classifier: IndoorClassifier
+    weights: str
+    photo_pool: ThreadPoolExecutor
+    pixel_pool: ThreadPoolExecutor
+
+    @property
+    def engine(self) -> Mapping[str, str]:
+        """What the indoor filter runs on, as text."""
+        return {name: str(value) for name, value in sorted(self.classifier.fingerprint.items())}
+
+    def close(self) -> None:
+        """Ends the threads; work that has not begun is dropped."""
+        self.photo_pool.shutdown(wait=False, cancel_futures=True)
+        self.pixel_pool.shutdown(wait=False, cancel_futures=True)
+
+
+def in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item]
+) -> list[Result]:
+    """Does the same work on many items side by side and returns the results in their order.
+
+    If one fails, those that have not begun are dropped and its error is raised.
+    """
+    futures = [pool.submit(work, item) for item in items]
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+
+
+def open_services(
+    settings: Settings,
+    catalogue: Catalogue,
+    root: str,
+    *,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Services:
+    """Opens everything that a build needs, so that what is missing is known before work begins.
+
+    Args:
+        settings: Keys, addresses and limits.
+        catalogue: What is collected.
+        root: The dataset.
+        tell: Takes a line about what takes long, such as a download of weights.
+
+    Raises:
+        SetupError: If a key, a login, an address or the weights are missing or wrong.
+        StorageError: If the root cannot be written.
+    """
+    from collectors.earth_engine import EarthEngine
+    from collectors.flickr import Flickr
+    from collectors.photo_files import PhotoHost
+    from collectors.photo_pictures import PictureRules
+    from collectors.storage import open_store
+    from filters.indoor import IndoorClassifier
+    from filters.indoor_weights import load
+    from flows.weights import obtain_weights
+
+    store = open_store(root)
+    key, secret = settings.flickr_login()
+    flickr = Flickr(
+        key, secret, url=settings.flickr_url, throttle=settings.flickr_throttle(),
+        patience=settings.patience,
+    )  # fmt: skip
+    photo_host = PhotoHost(
+        allowed_hosts=frozenset(settings.photo_hosts),
+        throttle=settings.photo_throttle(),
+        patience=settings.patience,
+        rules=PictureRules(shortest_side_px=catalogue.rules.photo_shortest_side_px),
+        user_agent=settings.user_agent,
+    )
+    earth_engine = EarthEngine.connect(
+        project=settings.earth_engine_project_name(),
+        credentials=settings.earth_engine_credentials(),
+        url=settings.earth_engine_url,
+        throttle=settings.earth_engine_throttle(),
+        patience=settings.patience,
+    )
+    path, digest = obtain_weights(settings, catalogue, tell)
+    weights = load(path, sha256=digest)
+    return Services(
+        store=store,
+        catalogue=catalogue,
+        flickr=flickr,
+        photo_host=photo_host,
+        earth_engine=earth_engine,
+        classifier=IndoorClassifier(weights, threads=settings.cpu_threads),
+        weights=weights.sha256,
+        photo_pool=ThreadPoolExecutor(settings.photo_connections, "photos"),
+        pixel_pool=ThreadPoolExecutor(settings.earth_engine_connections, "pixels"),
+    )

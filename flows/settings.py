@@ -1,0 +1,186 @@
+"""Keys, addresses and limits, read from the environment here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from collectors.transport import Patience, SetupError, Throttle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collectors.earth_engine import Credentials
+
+PREFIX: Final = "TERRAPAIR_"
+
+FLICKR_URL: Final = "https://api.flickr.com/services/rest/"
+EARTH_ENGINE_URL: Final = "https://earthengine-highvolume.googleapis.com"
+"""The endpoint meant for many small requests on stored images (Earth Engine's own advice)."""
+
+
+class Settings(BaseSettings):
+    """What a run needs besides the catalogue; each is an environment variable TERRAPAIR_….
+
+    Limits are per key or per project at the services, so they hold for everything that shares one.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    flickr_key: Annotated[SecretStr | None, Field(description="Flickr API key.")] = None
+    flickr_secret: Annotated[SecretStr | None, Field(description="Its secret.")] = None
+    flickr_url: Annotated[str, Field(description="Flickr's REST address.")] = FLICKR_URL
+    flickr_calls_per_second: Annotated[
+        float, Field(gt=0, description="Flickr allows 3,600 calls an hour for a key.")
+    ] = 1.0
+    photo_hosts: Annotated[
+        tuple[str, ...], Field(description="Hosts that photo files may come from (JSON list).")
+    ] = ("live.staticflickr.com",)
+    photo_connections: Annotated[
+        int, Field(ge=1, description="Photo downloads at once; the host answers 429 to many.")
+    ] = 4
+    photo_downloads_per_second: Annotated[
+        float, Field(gt=0, description="Photo downloads begun in a second.")
+    ] = 4.0
+    earth_engine_project: Annotated[
+        str | None, Field(description="Google Cloud project registered for Earth Engine.")
+    ] = None
+    earth_engine_service_account: Annotated[
+        SecretStr | None,
+        Field(description="Service-account key: the JSON itself, or the path of its file."),
+    ] = None
+    earth_engine_url: Annotated[str, Field(description="Earth Engine's address.")] = EARTH_ENGINE_URL
+    earth_engine_connections: Annotated[
+        int, Field(ge=1, le=40, description="Requests at once; a project is allowed 40.")
+    ] = 20
+    earth_engine_requests_per_second: Annotated[
+        float, Field(gt=0, le=100, description="Requests in a second; a project is allowed 100.")
+    ] = 80.0
+    patience_seconds: Annotated[
+        float, Field(gt=0, description="How long a request that fails in passing is tried again.")
+    ] = 300.0
+    cells_at_once: Annotated[int, Field(ge=1, description="Cells in work at the same time.")] = 4
+    cpu_threads: Annotated[
+        int, Field(ge=1, description="Threads of the indoor filter.")
+    ] = Field(default_factory=lambda: os.cpu_count() or 1)
+    weights_cache: Annotated[Path, Field(description="Where downloaded weights are kept.")] = Field(
+        default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+        / "terrapair"
+    )
+    weights_url: Annotated[
+        str | None, Field(description="Weights from here, instead of the catalogue's address.")
+    ] = None
+    weights_sha256: Annotated[str | None, Field(description="Their SHA-256.")] = None
+    user_agent: Annotated[
+        str, Field(description="How the program introduces itself to the photo host.")
+    ] = "terrapair/0.1 (dataset builder)"
+
+    @property
+    def patience(self) -> Patience:
+        """How long transient trouble is borne."""
+        return Patience(
+            budget_s=self.patience_seconds,
+            first_wait_s=min(1.0, self.patience_seconds / 10),
+            longest_wait_s=min(60.0, self.patience_seconds / 2),
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be seen in a log, an error or a file."""
+        given = (self.flickr_key, self.flickr_secret, self.earth_engine_service_account)
+        return tuple(one.get_secret_value() for one in given if one and one.get_secret_value())
+
+    def flickr_login(self) -> tuple[str, str]:
+        """Returns key and secret.
+
+        Raises:
+            SetupError: If one is not set.
+        """
+        key, secret = self.flickr_key, self.flickr_secret
+        if not key or not secret or not key.get_secret_value():
+            raise SetupError(
+                "Flickr",
+                "there is no API key.",
+                "Set TERRAPAIR_FLICKR_KEY and TERRAPAIR_FLICKR_SECRET; keys are given to Pro"
+                " members at https://www.flickr.com/services/apps/create/.",
+            )
+        return key.get_secret_value(), secret.get_secret_value()
+
+    def earth_engine_credentials(self) -> Credentials:
+        """Returns the service account that is set, or the login that is stored on this machine.
+
+        Raises:
+            SetupError: If the service account's file cannot be read.
+        """
+        from collectors.earth_engine import Persistent, ServiceAccount
+
+        given = self.earth_engine_service_account
+        if given is None:
+            return Persistent()
+        text = given.get_secret_value()
+        if not text.lstrip().startswith("{"):
+            try:
+                text = Path(text).expanduser().read_text(encoding="utf-8")
+            except OSError as error:
+                raise SetupError(
+                    "Earth Engine",
+                    f"the service account's file cannot be read ({error.strerror}).",
+                    "TERRAPAIR_EARTH_ENGINE_SERVICE_ACCOUNT is the path of a JSON key, or the JSON.",
+                ) from None
+        return ServiceAccount(text)
+
+    def earth_engine_project_name(self) -> str:
+        """Returns the project.
+
+        Raises:
+            SetupError: If it is not set.
+        """
+        if not self.earth_engine_project:
+            raise SetupError(
+                "Earth Engine",
+                "there is no project.",
+                "Set TERRAPAIR_EARTH_ENGINE_PROJECT to a Google Cloud project that is registered"
+                " for Earth Engine.",
+            )
+        return self.earth_engine_project
+
+    def flickr_throttle(self) -> Throttle:
+        """One call at a time, at the rate allowed."""
+        return Throttle(self.flickr_calls_per_second, 1.0, slots=1)
+
+    def photo_throttle(self) -> Throttle:
+        """The photo host's own, unpublished limit is stricter than the API's."""
+        return Throttle(self.photo_downloads_per_second, 1.0, slots=self.photo_connections)
+
+    def earth_engine_throttle(self) -> Throttle:
+        """Requests at once and in a second."""
+        return Throttle(
+            self.earth_engine_requests_per_second, 1.0, slots=self.earth_engine_connections
+        )
+
+
+def read_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Reads the settings from the environment.
+
+    Args:
+        overrides: Values that come before the environment's, by field name.
+
+    Raises:
+        SetupError: If a variable has a value that it cannot have; the value is not shown.
+    """
+    try:
+        return Settings(**(overrides or {}))
+    except ValidationError as error:
+        said = "; ".join(
+            f"{PREFIX}{'_'.join(str(key) for key in one['loc'][:1]).upper()}: {one['msg']}"
+            for one in error.errors()
+        )
+        raise SetupError("Settings", said + ".", "See `terrapair doctor`.") from None
+    except Exception as error:
+        if type(error).__name__ != "SettingsError":
+            raise
+        raise SetupError("Settings", f"{error}.", "Lists are written as JSON.") from None

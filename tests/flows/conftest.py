@@ -1,0 +1,45 @@
+"""A sandbox with weights, and datasets built against it, shared by the tests of the flows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from collectors.sandbox import Sandbox
+from flows.building import SilentWatcher
+from flows.demo import make_weights
+from tests.flows.runs import Run, small_catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of the indoor filter that suit the sandbox's pictures."""
+    folder = tmp_path_factory.mktemp("weights")
+    return make_weights(folder / "weights.pth.tar", SilentWatcher())
+
+
+@pytest.fixture(scope="session")
+def sandbox(weights: Path) -> Iterator[Sandbox]:
+    """Both services on loopback."""
+    with Sandbox(seed=3, weights=weights) as box:
+        yield box
+
+
+@pytest.fixture(scope="session")
+def run(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs builds against the sandbox, one cell after the other, without Prefect."""
+    folder = tmp_path_factory.mktemp("run")
+    return Run(sandbox, small_catalogue(folder / "data_catalog.yaml"), folder / "cache")
+
+
+@pytest.fixture(scope="session")
+def built(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of three cells: two with both sensors, one with Sentinel-2 alone. Not to be changed."""
+    root = tmp_path_factory.mktemp("built") / "dataset"
+    run.build(root)
+    return root

@@ -85,7 +85,7 @@ def prepare(jpeg: bytes) -> NDArray[np.uint8] | Unreadable:
     width, height = (int(SHORTER_SIDE_PX * side / shorter) for side in (width, height))
     resized = upright.resize((width, height), Image.Resampling.BILINEAR)
     left, top = round((width - CROP_PX) / 2), round((height - CROP_PX) / 2)
-    return np.asarray(resized.crop((left, top, left + CROP_PX, top + CROP_PX)))
+    return np.array(resized.crop((left, top, left + CROP_PX, top + CROP_PX)))
 
 
 def network_input(pictures: NDArray[np.uint8]) -> torch.Tensor:

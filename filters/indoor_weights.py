@@ -1,49 +1,28 @@
-"""The indoor filter's network: a ResNet18 for Places365, from a file or fetched on first use.
-
-The format is that of the public Places365 checkpoints:
-`{"arch": "resnet18", "state_dict": {"module.conv1.weight": tensor, ...}, ...}`, in PyTorch's old
-or new file layout; the prefix `module.` is there in the public file and may be missing.
-"""
+"""The indoor filter's weights: read from a file, or fetched on first use."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import pickle
 import re
-import struct
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import requests
-import torch
 from filelock import FileLock
-from torchvision.models import resnet18
 
-from filters.places365 import CLASSES
+from filters.indoor_checkpoint import WeightsError, read_checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-ARCH: Final = "resnet18"
-"""The only architecture that is read; the checkpoint names its own under `arch`."""
+    import torch
 
-PREFIX: Final = "module."
-"""Left in the names of the public checkpoint by `torch.nn.DataParallel`."""
+__all__ = ["Weights", "WeightsError", "WeightsUnreachableError", "fetch", "load"]
 
-_CHUNK_BYTES: Final = 1 << 18
-
-_UNREADABLE: Final = (
-    RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError,
-    AttributeError, OverflowError, AssertionError, OSError, struct.error,
-)  # fmt: skip
-"""What `torch.load` raises on bytes that are no checkpoint: its two readers check little."""
-
-
-class WeightsError(Exception):
-    """The weights cannot be used; says what is wrong, where, and what to do."""
+_CHUNK_BYTES: Final = 1 << 14
+"""Written at a time; what arrived of a chunk when the connection is cut is lost."""
 
 
 class WeightsUnreachableError(WeightsError):
@@ -61,13 +40,6 @@ class Weights:
 
     network: torch.nn.Module
     sha256: str
-
-
-def bare_network() -> torch.nn.Module:
-    """Returns a ResNet18 with 365 outputs whose parameters are not set; no randomness is used."""
-    with torch.device("meta"):
-        network = resnet18(weights=None, num_classes=len(CLASSES))
-    return network.to_empty(device="cpu")
 
 
 def load(path: Path, *, sha256: str | None) -> Weights:
@@ -91,58 +63,7 @@ def load(path: Path, *, sha256: str | None) -> Weights:
         raise WeightsError(msg) from error
     digest = hashlib.sha256(data).hexdigest()
     _check_digest(digest, sha256, str(path))
-    state = _state_of(_unpack(data, path), path)
-    network = bare_network()
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise _unusable(path, f"its tensors are not those of a {ARCH}: {error}") from error
-    return Weights(network.eval(), digest)
-
-
-def _unpack(data: bytes, path: Path) -> Mapping[Any, Any]:
-    if data.lstrip()[:1] == b"<":
-        raise _unusable(path, "it is a web page")
-    try:
-        content = torch.load(
-            io.BytesIO(data), map_location="cpu", weights_only=True
-        )
-    except _UNREADABLE as error:
-        first_line = str(error).partition("\n")[0]
-        why = f"it is cut off, or no PyTorch checkpoint of plain tensors ({first_line})"
-        raise _unusable(path, why) from error
-    if not isinstance(content, Mapping):
-        raise _unusable(path, f"it holds a {type(content).__name__}, not a checkpoint")
-    return content
-
-
-def _state_of(checkpoint: Mapping[Any, Any], path: Path) -> dict[str, torch.Tensor]:
-    """Returns the named tensors of a checkpoint, checked, without their prefix."""
-    arch = checkpoint.get("arch")
-    if arch != ARCH:
-        raise _unusable(path, f"its architecture is {arch!r}, not {ARCH!r}")
-    named = checkpoint.get("state_dict")
-    if not isinstance(named, Mapping):
-        raise _unusable(path, "it has no 'state_dict'")
-    state: dict[str, torch.Tensor] = {}
-    for name, value in named.items():
-        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
-            raise _unusable(path, f"{name!r} in its 'state_dict' is no named tensor")
-        if not bool(torch.isfinite(value).all()):
-            raise _unusable(path, f"{name!r} holds numbers that are not finite")
-        state[name.removeprefix(PREFIX)] = value
-    outputs = state["fc.bias"].shape if "fc.bias" in state else ()
-    if tuple(outputs) != (len(CLASSES),):
-        why = f"its outputs are {tuple(outputs)}, not the {len(CLASSES)} classes of Places365"
-        raise _unusable(path, why)
-    return state
-
-
-def _unusable(path: Path, why: str) -> WeightsError:
-    return WeightsError(
-        f"{path} cannot be used as indoor weights: {why}. "
-        "Delete the file so that it is fetched again, or name another checkpoint."
-    )
+    return Weights(read_checkpoint(data, path), digest)
 
 
 def _check_digest(found: str, expected: str | None, where: str) -> None:
@@ -313,9 +234,7 @@ class _Download:
             msg = "what had arrived is longer than the file"
             raise requests.ConnectionError(msg)
         if status == requests.codes.partial_content:
-            span = re.fullmatch(
-                r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", "")
-            )
+            span = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
             if span is None or int(span[1]) != self._arrived():
                 raise self._no_file("answered with another part of the file than was asked for")
             return int(span[1]), int(span[2])

@@ -1,10 +1,11 @@
-"""The survey's plan: which boxes and years to search, in which order, and when to stop. All pure."""
+"""The survey's plan, pure: which boxes and years to search, in which order, and when to stop."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 from collectors.geo import Box
@@ -89,11 +90,7 @@ def split(probe: Probe, *, years: int = 1) -> tuple[Probe, ...]:
     days = _year_edges(probe, years)
     if len(boxes) == 1 and len(days) == 2:
         days = _half_edges(probe)
-    return tuple(
-        Probe(box, first, last)
-        for first, last in zip(days, days[1:], strict=False)
-        for box in boxes
-    )
+    return tuple(Probe(box, first, last) for first, last in pairwise(days) for box in boxes)
 
 
 def _year_edges(probe: Probe, years: int) -> list[date]:
@@ -123,8 +120,8 @@ def _cut_box(box: Box) -> tuple[Box, ...]:
         lats.insert(1, (box.south + box.north) / 2)
     return tuple(
         Box(west, south, east, north)
-        for south, north in zip(lats, lats[1:], strict=False)
-        for west, east in zip(lons, lons[1:], strict=False)
+        for south, north in pairwise(lats)
+        for west, east in pairwise(lons)
     )
 
 

@@ -1,4 +1,4 @@
-"""A run over many cells, without orchestration: what to do, doing it, and one publishing at the end."""
+"""A run over many cells, without orchestration: what there is to do, and doing it."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def collect_guarded(order: Order, services: Services, stop: Event, watcher: Watc
     except SetupError:
         stop.set()
         raise
-    except Exception as error:  # a crash in one cell must not take the others with it
+    except Exception as error:  # noqa: BLE001 - a crash in one cell must not take the others along
         _LOG.exception("cell %s crashed", cell_id)
         kind = type(error).__name__
         summary = _failed(cell_id, f"crashed ({kind}: {error}); please report it with the log")
@@ -189,4 +189,3 @@ def collect_all(
     else:
         parts = each(orders, stop)
     return total(parts, services)
-

@@ -65,9 +65,7 @@ class ByteInvariants:
         for path, named in by_shard.items():
             self._check_shard(path, named, {f"{photo_id}.jpg" for photo_id in settled})
 
-    def _check_shard(
-        self, path: str, named: list[PhotoRow | ChipRow], settled: set[str]
-    ) -> None:
+    def _check_shard(self, path: str, named: list[PhotoRow | ChipRow], settled: set[str]) -> None:
         try:
             data = self._store.read(path)
         except Missing:

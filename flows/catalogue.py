@@ -64,7 +64,9 @@ def checked_box(value: tuple[float, float, float, float]) -> tuple[float, float,
         ValueError: If it is not on the globe, empty, or has its sides exchanged.
     """
     west, south, east, north = value
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90):
+    if not (
+        -180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90
+    ):
         raise ValueError(
             "a box is [west, south, east, north] in degrees, longitudes −180 to 180 and latitudes"
             " −90 to 90"
@@ -138,7 +140,9 @@ class SensorSource(_Block):
     def sensor(self, name: str) -> Sensor:
         """Returns the block as the plain values that the rooms below work with."""
         values = self.model_dump(exclude={"kind"})
-        return Sensor(name=name, **(values | {"extent": Box(*self.extent) if self.extent else None}))
+        return Sensor(
+            name=name, **(values | {"extent": Box(*self.extent) if self.extent else None})
+        )
 
 
 class Weights(_Block):
@@ -218,7 +222,7 @@ class Catalogue(_Block):
     @model_validator(mode="after")
     def _sensors_exist(self) -> Catalogue:
         if not isinstance(self.sources.get("flickr"), PhotosSource):
-            raise ValueError("`sources` needs a block `flickr` of `kind: photos`")
+            raise ValueError("`sources` needs a block `flickr` of `kind: photos`")  # noqa: TRY004
         if not self.sensors:
             raise ValueError("`sources` needs at least one block of `kind: sensor`")
         return self
@@ -246,7 +250,9 @@ class Catalogue(_Block):
         Regions, quota and budgets are left out: collecting more is not judging differently.
         """
         decided = {
-            "rules": self.rules.model_dump(mode="json", exclude={"quota_per_cell", "indoor_weights"}),
+            "rules": self.rules.model_dump(
+                mode="json", exclude={"quota_per_cell", "indoor_weights"}
+            ),
             "sensors": {name: asdict(sensor) for name, sensor in self.sensors.items()},
         }
         text = json.dumps(decided, sort_keys=True, default=str)

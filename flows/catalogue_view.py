@@ -76,16 +76,14 @@ def show_rows(
     with local_files(store, found.files(product)) as files, duckdb.connect() as base:
         names = [str(file) for file in files]
         condition = f"WHERE {where}" if where else ""
+        # What is selected and where is the user's own SQL, on the user's own files.
+        rows_wanted = f"SELECT {wanted} FROM read_parquet($1) {condition} LIMIT $2"  # noqa: S608
+        rows_counted = f"SELECT count(*) FROM read_parquet($1) {condition}"  # noqa: S608
         try:
-            relation = base.sql(
-                f"SELECT {wanted} FROM read_parquet($1) {condition} LIMIT $2",  # noqa: S608 - the user's own SQL
-                params=[names, limit],
-            )
+            relation = base.sql(rows_wanted, params=[names, limit])
             header = list(relation.columns)
             rows = relation.fetchall()
-            total = base.execute(
-                f"SELECT count(*) FROM read_parquet($1) {condition}", [names]  # noqa: S608
-            ).fetchall()[0][0]
+            total = base.execute(rows_counted, [names]).fetchall()[0][0]
         except duckdb.Error as error:
             known = ", ".join(found.manifest["columns"][product])
             raise CatalogueError(

@@ -1,9 +1,9 @@
-"""The whole story of one cell: photos, chips, commit. It needs no other cell and no orchestration."""
+"""The whole story of one cell: photos, chips, commit. It needs no other cell."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime  # noqa: TC003 - the step's adapter needs it
 from typing import TYPE_CHECKING, Final, Literal
 
 from collectors.transport import SetupError

@@ -1,4 +1,4 @@
-"""The second half of a cell's story: place chips on photos, resolve scenes, fetch, measure, pair."""
+"""The second half of a cell's story: place chips, resolve scenes, fetch, measure, pair."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 CHIP_BATCH: Final = 32
 """Chips in a shard: about 100 MB of Sentinel-2, and seconds of work to repeat at most."""
 
-REVISITED: Final = frozenset(
-    {"border", "between_chips", "chip_full", "deferred", "not_requested"}
-)
+REVISITED: Final = frozenset({"border", "between_chips", "chip_full", "deferred", "not_requested"})
 """Reasons for having no pair that a later placement may lift."""
 
 
@@ -120,9 +118,12 @@ class ChipStage:
                 continue
             spots.append(
                 Spot(
-                    photo.photo_id, photo.lon, photo.lat, photo.taken_at.date(),
+                    photo.photo_id,
+                    photo.lon,
+                    photo.lat,
+                    photo.taken_at.date(),
                     photo_hash(self.order.seed, photo.photo_id),
-                )  # fmt: skip
+                )
             )
         mine = [row for row in self.state.chips if row.sensor == name]
         placement = place(
@@ -184,32 +185,46 @@ class ChipStage:
             if reason is not None:
                 refused.append(
                     RefusedScene(
-                        scene.scene_id, delta, scene.cloud_scene_pct, measured.cloud_pct,
-                        measured.valid_pct, reason,
-                    )  # fmt: skip
+                        scene.scene_id,
+                        delta,
+                        scene.cloud_scene_pct,
+                        measured.cloud_pct,
+                        measured.valid_pct,
+                        reason,
+                    )
                 )
                 continue
             tags = {"SCENE_ID": scene.scene_id, "ACQUIRED_AT": scene.acquired_at.isoformat()}
             data = encode_chip(pixels, chip.grid, tags=tags)
+            last = () if pixels.quality is None else (QUALITY_BAND,)
             verdict = {
-                "outcome": Outcome.KEPT, "reason": None, "scene": _dumped(scene),
-                "cloud_chip_pct": measured.cloud_pct, "shadow_pct": measured.shadow_pct,
-                "valid_pct": measured.valid_pct, "bands": [*pixels.bands, *([QUALITY_BAND] if pixels.quality is not None else [])],
+                "outcome": Outcome.KEPT,
+                "reason": None,
+                "scene": _dumped(scene),
+                "cloud_chip_pct": measured.cloud_pct,
+                "shadow_pct": measured.shadow_pct,
+                "valid_pct": measured.valid_pct,
+                "bands": [*pixels.bands, *last],
                 "refused": [asdict(one) for one in refused],
-            }  # fmt: skip
+            }
             return Piece(chip.chip_id, verdict, (f"{chip.chip_id}.tif", data))
         return Piece(
             chip.chip_id,
             {
-                "outcome": Outcome.REJECTED, "reason": "all_refused" if refused else "no_scene",
-                "scene": None, "bands": [], "refused": [asdict(one) for one in refused],
-            },  # fmt: skip
+                "outcome": Outcome.REJECTED,
+                "reason": "all_refused" if refused else "no_scene",
+                "scene": None,
+                "bands": [],
+                "refused": [asdict(one) for one in refused],
+            },
         )
 
     def _row(self, chip: Chip, finished: Finished) -> ChipRow:
         """Makes a row of a fetched chip."""
         sensor, verdict, location = self._sensors[chip.sensor], finished.verdict, finished.location
-        scene = None if verdict["scene"] is None else adapter(Scene).validate_python(verdict["scene"])
+        scene = (
+            None if verdict["scene"] is None else adapter(Scene).validate_python(verdict["scene"])
+        )
         refused = tuple(RefusedScene(**one) for one in verdict["refused"])
         self.summary.scenes_refused += len(refused)
         if verdict["outcome"] == Outcome.KEPT:
@@ -259,13 +274,16 @@ class ChipStage:
         for row in pairs:
             with_pair.setdefault(row.photo_id, set()).add(row.sensor)
         made = tuple(
-            replace(photo, unpaired=_reasons(photo, unpaired, with_pair)) for photo in photos.values()
+            replace(photo, unpaired=_reasons(photo, unpaired, with_pair))
+            for photo in photos.values()
         )
         fresh = {photo.photo_id for photo in made if photo.generation == self.generation}
         self.summary.paired += len(fresh & with_pair.keys())
         for photo in made:
             if photo.photo_id in fresh:
-                self.summary.unpaired.update(f"{name}: {why}" for name, why in photo.unpaired.items())
+                self.summary.unpaired.update(
+                    f"{name}: {why}" for name, why in photo.unpaired.items()
+                )
         return replace(
             self.state,
             photos=made,

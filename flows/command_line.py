@@ -64,9 +64,7 @@ Seed = Annotated[
 ]
 Changed = Annotated[
     bool,
-    typer.Option(
-        "--accept-changed-rules", help="Go on in cells that were judged by other rules."
-    ),
+    typer.Option("--accept-changed-rules", help="Go on in cells that were judged by other rules."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -101,7 +99,7 @@ def demo(
     with _reporting(as_json) as (console, display):
         outcome = run_demo(
             root=root, photos=photos, scenes=scenes, seed=seed, cells=cells,
-            console=console, watcher=display, run=_run_with_prefect,
+            watcher=display, run=_run_with_prefect,
         )  # fmt: skip
         _finish(console, outcome, as_json=as_json)
         if not as_json:

@@ -102,7 +102,7 @@ def read_version(store: Store, name: str | None = None) -> Version | None:
 
 @contextmanager
 def local_files(store: Store, paths: list[str]) -> Iterator[list[Path]]:
-    """Gives files of a dataset as paths on this machine, copied for the while if they are remote."""
+    """Gives files of a dataset as paths on this machine; remote ones are copied for the while."""
     with tempfile.TemporaryDirectory(prefix="terrapair-") as folder:
         found = []
         for number, path in enumerate(paths):

@@ -99,7 +99,9 @@ def _brief(settings: Settings) -> Any:
     """Returns a patience that suits somebody who waits for the answer."""
     from collectors.transport import Patience
 
-    return Patience(budget_s=min(5.0, settings.patience_seconds), first_wait_s=0.5, longest_wait_s=2.0)
+    return Patience(
+        budget_s=min(5.0, settings.patience_seconds), first_wait_s=0.5, longest_wait_s=2.0
+    )
 
 
 def _check(name: str, settings: Settings, look: Callable[[], str]) -> Check:
@@ -121,4 +123,3 @@ def show_examination(console: Console, checks: list[Check], *, as_json: bool) ->
         console.print(Text.assemble((sign, style), f"  {check.name}: {check.said}"), soft_wrap=True)
     if all(check.well for check in checks):
         console.print("A real run can start: terrapair build --root ROOT")
-

@@ -32,8 +32,12 @@ PHOTO_BATCH: Final = 64
 """Photos in a shard: a few seconds of work to repeat at most, and still one object for many."""
 
 SURPLUS: Final = 4
-"""A round of searches goes on until this many times the missing photos are waiting, so that the
-choice among them is spread over many strata, not filled by the first."""
+"""A round of searches goes on until this many times the missing photos wait: about a third of what
+is found passes the rules. A search that announces more than this is cut into strata of box and
+year, because Flickr lists the newest uploads first and a few pages would be no even sample."""
+
+FULL_PAGE: Final = 250
+"""Results of one search; what fits into it needs no strata."""
 
 REVISITED: Final = frozenset({"over_quota", "owner_share", "outside_region", "outside_window"})
 """Reasons that hold for one order only: another region, window or quota may want the photo."""
@@ -123,7 +127,7 @@ class PhotoStage:
             seed = photo_hash(seed, self.now.isoformat())
         return Survey.start(
             [probe], seed, self.quota, flickr.calls_per_cell,
-            split_above=flickr.split_above,
+            split_above=min(flickr.split_above, max(FULL_PAGE, SURPLUS * self.quota)),
         )  # fmt: skip
 
     def _since(self) -> datetime | None:
@@ -180,8 +184,11 @@ class PhotoStage:
                 new_ids=len(set(answer.ids) - self._met), exhausted=answer.exhausted,
             )  # fmt: skip
             self._met.update(answer.ids)
-            # At least one search each time: those who wait may all be of owners with their share.
-            if len(self._waiting) + len(arrived) >= wanted:
+            # Every stratum is looked at once before anyone is chosen, and there is at least one
+            # search each time: those who wait may all be of owners who have their share.
+            upcoming = survey.next()
+            all_visited = upcoming is None or upcoming[1] > 1
+            if all_visited and len(self._waiting) + len(arrived) >= wanted:
                 break
         self._screen(arrived)
         return survey
@@ -279,17 +286,30 @@ class PhotoStage:
         self.summary.kept += 1
         self._photos.append(
             PhotoRow(
-                photo_id=photo.photo_id, owner=photo.owner, lon=photo.lon, lat=photo.lat,
-                accuracy=photo.accuracy, taken_at=photo.taken_at,
+                photo_id=photo.photo_id,
+                owner=photo.owner,
+                lon=photo.lon,
+                lat=photo.lat,
+                accuracy=photo.accuracy,
+                taken_at=photo.taken_at,
                 uploaded_at=photo.uploaded_at.astimezone(UTC),
-                licence=licence_by_id(photo.licence).code, attribution=attribution(photo),
-                page_url=photo.page_url, image_url=verdict["image_url"], title=photo.title,
-                tags=photo.tags, cell=self.order.cell_id,
-                indoor_probability=verdict["probability"], shard=location.shard,
-                offset=location.offset, size=location.size, sha256=location.sha256,
-                width=verdict["width"], height=verdict["height"], unpaired={},
+                licence=licence_by_id(photo.licence).code,
+                attribution=attribution(photo),
+                page_url=photo.page_url,
+                image_url=verdict["image_url"],
+                title=photo.title,
+                tags=photo.tags,
+                cell=self.order.cell_id,
+                indoor_probability=verdict["probability"],
+                shard=location.shard,
+                offset=location.offset,
+                size=location.size,
+                sha256=location.sha256,
+                width=verdict["width"],
+                height=verdict["height"],
+                unpaired={},
                 generation=self.generation,
-            )  # fmt: skip
+            )
         )
 
     def _close(self) -> None:

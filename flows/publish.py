@@ -57,7 +57,9 @@ def publish(
     latest = read_version(store)
     if not generations or (latest is not None and latest.manifest["cells"] == generations):
         return latest, False
-    commits = {name: read_commit(store, name, number) for name, number in sorted(generations.items())}
+    commits = {
+        name: read_commit(store, name, number) for name, number in sorted(generations.items())
+    }
     losers = _settle(store, commits)
     while True:
         names = version_names(store)

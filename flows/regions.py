@@ -25,12 +25,15 @@ def read_polygons(path: Path) -> Polygon | MultiPolygon:
         CatalogueError: If the file cannot be read, or holds no polygon on the globe.
     """
     import geopandas as gpd
+    from pyogrio.errors import DataSourceError
 
     try:
         frame = gpd.read_file(path)
-    except Exception as error:  # geopandas leaks the errors of whichever driver it chose
+    except (DataSourceError, OSError, ValueError) as error:
         if not path.is_file():
-            raise CatalogueError(f"there is no file {path}; give the path of a GeoJSON file") from None
+            raise CatalogueError(
+                f"there is no file {path}; give the path of a GeoJSON file"
+            ) from None
         raise CatalogueError(f"{path} cannot be read as polygons: {error}") from None
     if frame.crs is not None and frame.crs.to_epsg() != 4326:
         frame = frame.to_crs(4326)
@@ -59,6 +62,10 @@ def ground_of(geometries: list[shapely.Geometry], source: str) -> Polygon | Mult
             f"{source} reaches from ({west}, {south}) to ({east}, {north}), which is not longitude"
             " −180 to 180, latitude −90 to 90: give degrees, and split it at the antimeridian"
         )
-    return united if isinstance(united, Polygon | MultiPolygon) else MultiPolygon(
-        [part for part in shapely.get_parts([united]).tolist() if isinstance(part, Polygon)]
+    return (
+        united
+        if isinstance(united, Polygon | MultiPolygon)
+        else MultiPolygon(
+            [part for part in shapely.get_parts([united]).tolist() if isinstance(part, Polygon)]
+        )
     )

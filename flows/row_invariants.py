@@ -224,7 +224,9 @@ class RowInvariants:
     def finish(self) -> None:
         """Compares the chips of all cells with one another."""
         for (sensor, crs, time_bin, column, row), here in self._centres.items():
-            half = int(self._sensors[sensor]["area_px"]) * float(self._sensors[sensor]["scale_m"]) / 2
+            half = (
+                int(self._sensors[sensor]["area_px"]) * float(self._sensors[sensor]["scale_m"]) / 2
+            )
             near = [
                 other
                 for dx in (-1, 0, 1)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
-import shapely
 from shapely.geometry import Point
 
 from collectors.geo import ChipGrid
 from collectors.records import Chip, Outcome
 
 if TYPE_CHECKING:
+    import shapely
     from collections.abc import Mapping
     from datetime import date, datetime
 
@@ -187,4 +187,3 @@ def sort_key(row: Row) -> tuple[str, ...]:
     if isinstance(row, ChipRow):
         return (row.chip_id,)
     return (row.photo_id, row.sensor) if isinstance(row, PairRow) else (row.photo_id,)
-

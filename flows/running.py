@@ -139,8 +139,10 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
         )
         each = None
         if submit is not None:
+
             def each(orders: Sequence[Order], stop: Event) -> list[Summary]:
                 return submit(orders, services, stop, around.watcher)
+
         summary = collect_all(orders, services, around.watcher, each)
         version, new = publish(services.store, catalogue, seed, around.watcher.line)
         outcome = as_json(summary, version, new=new, root=task.root)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, TypeVar
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeVar
 
     from collectors.earth_engine import EarthEngine
     from collectors.flickr import Flickr
     from collectors.photo_files import PhotoHost
-    from collectors.photo_pictures import PictureRules
     from collectors.storage import Store
     from filters.indoor import IndoorClassifier
     from flows.catalogue import Catalogue

@@ -53,7 +53,9 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="Service-account key: the JSON itself, or the path of its file."),
     ] = None
-    earth_engine_url: Annotated[str, Field(description="Earth Engine's address.")] = EARTH_ENGINE_URL
+    earth_engine_url: Annotated[str, Field(description="Earth Engine's address.")] = (
+        EARTH_ENGINE_URL
+    )
     earth_engine_connections: Annotated[
         int, Field(ge=1, le=40, description="Requests at once; a project is allowed 40.")
     ] = 20
@@ -64,12 +66,13 @@ class Settings(BaseSettings):
         float, Field(gt=0, description="How long a request that fails in passing is tried again.")
     ] = 300.0
     cells_at_once: Annotated[int, Field(ge=1, description="Cells in work at the same time.")] = 4
-    cpu_threads: Annotated[
-        int, Field(ge=1, description="Threads of the indoor filter.")
-    ] = Field(default_factory=lambda: os.cpu_count() or 1)
+    cpu_threads: Annotated[int, Field(ge=1, description="Threads of the indoor filter.")] = Field(
+        default_factory=lambda: os.cpu_count() or 1
+    )
     weights_cache: Annotated[Path, Field(description="Where downloaded weights are kept.")] = Field(
-        default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-        / "terrapair"
+        default_factory=lambda: (
+            Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "terrapair"
+        )
     )
     weights_url: Annotated[
         str | None, Field(description="Weights from here, instead of the catalogue's address.")
@@ -129,7 +132,7 @@ class Settings(BaseSettings):
                 raise SetupError(
                     "Earth Engine",
                     f"the service account's file cannot be read ({error.strerror}).",
-                    "TERRAPAIR_EARTH_ENGINE_SERVICE_ACCOUNT is the path of a JSON key, or the JSON.",
+                    "TERRAPAIR_EARTH_ENGINE_SERVICE_ACCOUNT is a JSON key, or the path of one.",
                 ) from None
         return ServiceAccount(text)
 

@@ -57,7 +57,9 @@ class Steps:
         """Returns the steps towards a generation under an order."""
         return cls(store, f"steps/{cell_id}/{generation:06d}-{order_key}-")
 
-    def remember(self, name: str, kind: Callable[..., Decided], decide: Callable[[], Decided]) -> Decided:
+    def remember(
+        self, name: str, kind: Callable[..., Decided], decide: Callable[[], Decided]
+    ) -> Decided:
         """Returns what was decided before under this name, or decides now and writes it down.
 
         Args:

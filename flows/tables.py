@@ -50,7 +50,9 @@ def schema_of(catalogue: Catalogue, product: str) -> pa.Schema:
     Products with a geometry get a column `bbox` after it, GeoParquet's covering.
     """
     made = [
-        pa.field(name, _arrow_type(column), metadata={"unit": column.unit, "meaning": column.meaning})
+        pa.field(
+            name, _arrow_type(column), metadata={"unit": column.unit, "meaning": column.meaning}
+        )
         for name, column in catalogue.products[product].columns.items()
     ]
     if product in PLACED:
@@ -76,7 +78,7 @@ def check_products(catalogue: Catalogue) -> None:
         unknown = [one for one in given.get(name, []) if one not in expected.get(name, [])]
         raise CatalogueError(
             f"products.{name}: this release writes other columns (missing here: {missing or '—'};"
-            f" unknown: {unknown or '—'}); take the block from the data_catalog.yaml that is shipped"
+            f" unknown: {unknown or '—'}); take the block from the shipped data_catalog.yaml"
         )
 
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data beside the checkout; a missing one fails in CI and skips elsewhere."""
+    """The folder of real data beside the checkout; without it CI fails, others skip."""
     folder = ROOT.parent / "shared" / "data"
     if folder.is_dir():
         return folder

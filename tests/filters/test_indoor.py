@@ -40,7 +40,7 @@ def reference_input(data: bytes) -> torch.Tensor:
 @pytest.fixture
 def classifier(weights: Weights) -> Iterator[IndoorClassifier]:
     """A classifier with random weights."""
-    with IndoorClassifier(weights, threads=2) as one:
+    with IndoorClassifier(weights, threads=1) as one:
         yield one
 
 
@@ -82,10 +82,11 @@ def test_probability_is_the_softmax_mass_of_the_indoor_classes(
 
 def test_result_does_not_depend_on_the_batch(classifier: IndoorClassifier) -> None:
     """Alone, among others, in another place: not a bit differs, nor on a second run."""
-    pictures = [jpeg(seed=seed) for seed in range(indoor.BATCH + 3)]
+    pictures = [jpeg(seed=seed) for seed in range(indoor.BATCH + 1)]
     together = classifier.probabilities(pictures)
     assert len(set(together)) == len(pictures)
-    assert [classifier.probabilities([picture])[0] for picture in pictures] == together
+    for place in (0, 5, indoor.BATCH):
+        assert classifier.probabilities([pictures[place]]) == [together[place]]
     assert classifier.probabilities(pictures[::-1]) == together[::-1]
     assert classifier.probabilities(pictures) == together
 
@@ -97,7 +98,7 @@ def test_unreadable_pictures_stand_in_their_places(classifier: IndoorClassifier)
     mixed = classifier.probabilities([b"", good, good[:400], other, b"<html>"])
     assert [mixed[1], mixed[3]] == alone
     assert [type(mixed[place]) for place in (0, 2, 4)] == [Unreadable] * 3
-    assert classifier.probabilities([b"x"]) == [mixed[0]] or "JPEG" in str(mixed[0])
+    assert mixed[0].reason.startswith("not a whole JPEG")
     assert classifier.probabilities([]) == []
 
 
@@ -116,6 +117,7 @@ def test_other_files_and_strange_shapes_are_unreadable(monkeypatch: pytest.Monke
     assert "pixels" in prepare(jpeg(320, 240)).reason
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow warns of broken EXIF and reads on
 def test_damage_anywhere_is_a_value_not_an_exception() -> None:
     """A few bytes overwritten at any place of the file end in pixels or in a reason."""
     whole = jpeg(200, 150)

@@ -18,9 +18,7 @@ from tests.filters.photos import PLAIN, photo
 
 CELL = Cell.at(7.0, 46.0)
 WEST, SOUTH, EAST, NORTH = CELL.box.polygon().bounds
-HALF = Ground(
-    CELL, Polygon([(WEST, SOUTH), (EAST, SOUTH), (EAST, 46.05), (WEST, 46.05)]), 0.5
-)
+HALF = Ground(CELL, Polygon([(WEST, SOUTH), (EAST, SOUTH), (EAST, 46.05), (WEST, 46.05)]), 0.5)
 RULES = Rules(14, frozenset({4, 5}), date(2017, 3, 28), date(2026, 1, 1))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from tests.flows.runs import Run, small_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def run(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def built(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of three cells: two with both sensors, one with Sentinel-2 alone. Not to be changed."""
+    """A dataset of both sensors in two cells, and of Sentinel-2 in others. Not to be changed."""
     root = tmp_path_factory.mktemp("built") / "dataset"
     run.build(root)
     return root

@@ -26,7 +26,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "data_catalog.yaml"
 def small_catalogue(
     path: Path, change: Callable[[Any], None] = lambda _document: None, *, quota: int = 24
 ) -> Path:
-    """Writes the shipped catalogue with two small regions, a small quota, and a change of its own."""
+    """Writes the shipped catalogue with two small regions, a small quota, and a change."""
     yaml = YAML()
     document = yaml.load(SHIPPED.read_text(encoding="utf-8"))
     document["regions"] = {
@@ -69,5 +69,3 @@ class Run:
             )
         finally:
             SURROUNDINGS.reset(token)
-
-

@@ -1,4 +1,4 @@
-"""A whole build against the sandbox: what comes out, what readers see, and what a second run does."""
+"""A whole build against the sandbox: what comes out, who can read it, and a second run."""
 
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ def test_files_carry_their_schema(built: Path) -> None:
 
 def test_a_second_run_fetches_nothing(run: Run, built: Path) -> None:
     """No photo, no pixels, no new version, no byte changed."""
-    before = {path: path.stat().st_mtime_ns for path in built.rglob("*.*") if "runs" not in str(path)}
+    before = {
+        path: path.stat().st_mtime_ns for path in built.rglob("*.*") if "runs" not in str(path)
+    }
     run.sandbox.reset()
     outcome = run.build(built)
     counts = run.sandbox.counts()
@@ -127,7 +129,9 @@ def test_a_second_run_fetches_nothing(run: Run, built: Path) -> None:
     assert counts.get("ee.features", 0) == 0
     assert outcome["version"] == "v0001"
     assert outcome["version_is_new"] is False
-    after = {path: path.stat().st_mtime_ns for path in built.rglob("*.*") if "runs" not in str(path)}
+    after = {
+        path: path.stat().st_mtime_ns for path in built.rglob("*.*") if "runs" not in str(path)
+    }
     assert after == before
 
 
@@ -167,7 +171,7 @@ def test_a_quota_is_met_exactly_or_said_to_be_short(built: Path) -> None:
 
 
 def test_a_larger_quota_adds_and_takes_nothing_away(run: Run, tmp_path: Path) -> None:
-    """What is in the dataset stays in: photos, chips and pairs of the first build are in the second."""
+    """What is in the dataset stays in: photos, chips and pairs of the first build."""
     root = tmp_path / "d"
     run.build(root, regions=("alps",), cells=1)
     larger = small_catalogue(tmp_path / "larger.yaml", quota=48)
@@ -202,7 +206,6 @@ def test_young_photos_wait_for_a_nearer_scene(run: Run, tmp_path: Path) -> None:
     """A photo younger than the sensor's settling time is deferred, and paired by a later build."""
     root = tmp_path / "d"
 
-
     def settle_slowly(document: Any) -> None:
         document["sources"]["sentinel2"]["settle_days"] = 1500
 
@@ -211,8 +214,7 @@ def test_young_photos_wait_for_a_nearer_scene(run: Run, tmp_path: Path) -> None:
     waiting = [
         photo_id
         for photo_id, reason in duckdb.sql(
-            "SELECT photo_id, unpaired['sentinel2']"
-            f" FROM '{root}/manifests/v0001/photos/*.parquet'"
+            f"SELECT photo_id, unpaired['sentinel2'] FROM '{root}/manifests/v0001/photos/*.parquet'"
         ).fetchall()
         if reason == "deferred"
     ]

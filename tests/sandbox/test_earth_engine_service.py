@@ -181,11 +181,15 @@ def scene_in(service: Service, sensor: Sensor, clear: bool = True) -> Scene:
     )
 
 
-def test_candidates_are_the_nearest_clear_scenes_that_hold_the_chip(service: Service) -> None:
-    """The search gives the same rows as a plain loop over the world's scenes."""
+@pytest.mark.parametrize("x0", [550_000, 607_000])
+def test_candidates_are_the_nearest_clear_scenes_that_hold_the_chip(
+    service: Service, x0: int
+) -> None:
+    """The rows are those of a plain loop over the scenes, in a tile's middle and at its edge."""
     day = T0 // DAY
-    rows = ee.data.computeFeatures({"expression": candidates([place(0, day, 90)])})["features"]
-    box = shapely.box(550_000, 4_177_760, 554_480, 4_182_240)
+    request = candidates([place(0, day, 90, x0)])
+    rows = ee.data.computeFeatures({"expression": request})["features"]
+    box = shapely.box(x0, 4_177_760, x0 + 4_480, 4_182_240)
     region = Geometry(box, "EPSG:32610")
     expected = sorted(
         (
@@ -562,6 +566,15 @@ def test_filters_and_aggregations_agree_with_a_plain_loop(service: Service) -> N
     assert some == [cloud for cloud in everything if cloud < 10 or cloud >= 60]
     assert size == len(some)
     assert images.filter(ee.Filter.eq("missing", 1)).first().getInfo() is None
+
+
+def test_a_date_filter_has_no_end_of_its_own(service: Service) -> None:
+    """The end of a date range is outside, its start inside, also on computed elements."""
+    moments = ee.FeatureCollection(
+        [ee.Feature(None, {"system:time_start": time}) for time in (T0 - 1, T0, T0 + 5, T0 + 9)]
+    )
+    kept = moments.filterDate(T0, T0 + 9).aggregate_array("system:time_start")
+    assert kept.getInfo() == [T0, T0 + 5]
 
 
 def test_a_search_of_the_whole_world_is_aborted(service: Service) -> None:

@@ -14,9 +14,10 @@ from collectors.geo import ChipGrid
 from collectors.records import Chip, Outcome
 
 if TYPE_CHECKING:
-    import shapely
     from collections.abc import Mapping
     from datetime import date, datetime
+
+    import shapely
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from collectors.records import Media
 
 if TYPE_CHECKING:
-    from collectors.geo import Ground
+    from collectors.cells import Ground
     from collectors.records import Photo
 
 FIRST_YEAR: Final = 1990

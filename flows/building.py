@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
 
-from collectors.geo import grounds_of
+from collectors.cells import grounds_of
 from collectors.transport import SetupError, TroubleRemains
 from flows.catalogue_text import CatalogueError
 from flows.cell import collect_cell

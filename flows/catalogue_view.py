@@ -12,7 +12,7 @@ import shapely
 from rich.table import Table
 from rich.text import Text
 
-from collectors.geo import grounds_of
+from collectors.cells import grounds_of
 from collectors.storage import open_store
 from flows.catalogue import find_catalogue, load_catalogue
 from flows.catalogue_text import CatalogueError
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from flows.catalogue import Catalogue
 
 _HIDDEN = ("geometry", "bbox")
+
+WIDEST_TABLE = 10
+"""Rows of more columns than this are shown one below the other."""
 
 
 def show_overview(
@@ -95,7 +98,7 @@ def show_rows(
     if as_json:
         console.print_json(json.dumps(plain))
         return
-    if len(shown) > 8:
+    if len(shown) > WIDEST_TABLE:
         for record in plain:
             _print_record(console, record)
     else:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
-from rich.console import Console
+
+from flows import looking_commands
+from flows.console import (
+    WRONG_USE,
+    AsJson,
+    CatalogFile,
+    Root,
+    finish,
+    plain_errors,
+    reporting,
+    stop,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from flows.running import Surroundings, Task
-
-FAILED, WRONG_USE = 1, 2
 
 app = typer.Typer(
     name="terrapair",
@@ -34,24 +39,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-catalog_app = typer.Typer(
-    help=(
-        "Shows regions, sources and products, with what exists of them.\n\n"
-        "Example: `terrapair catalog --root ./dataset`"
-    ),
-    invoke_without_command=True,
-    no_args_is_help=False,
-    rich_markup_mode="markdown",
-)
-app.add_typer(catalog_app, name="catalog")
-
-Root = Annotated[
-    str, typer.Option(help="The dataset: a folder, s3://bucket/prefix or gs://bucket/prefix.")
-]
-CatalogFile = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-    typer.Option("--catalog", help="The catalogue; data_catalog.yaml here, else the shipped one."),
-]
 Day = Annotated[
     Optional[datetime], typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")  # noqa: UP045
 ]
@@ -66,7 +53,6 @@ Changed = Annotated[
     bool,
     typer.Option("--accept-changed-rules", help="Go on in cells that were judged by other rules."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 @app.command()
@@ -96,12 +82,12 @@ def demo(
     """
     from flows.demo import run_demo
 
-    with _reporting(as_json) as (console, display):
+    with reporting(as_json) as (console, display):
         outcome = run_demo(
             root=root, photos=photos, scenes=scenes, seed=seed, cells=cells,
             watcher=display, run=_run_with_prefect,
         )  # fmt: skip
-        _finish(console, outcome, as_json=as_json)
+        finish(console, outcome, as_json=as_json)
         if not as_json:
             console.print(
                 f"Look at it:  terrapair catalog --root {root}\n"
@@ -174,103 +160,12 @@ def backfill(
     from flows.running import Task
 
     if sum(one is not None for one in (region, bbox, geojson)) != 1:
-        _stop("give one of --region NAME, --bbox W S E N and --geojson FILE", WRONG_USE)
+        stop("give one of --region NAME, --bbox W S E N and --geojson FILE", WRONG_USE)
     task = Task(
         "backfill", root, catalog, _day(since), _day(until), cells, seed, accept_changed_rules,
         region=region, bbox=bbox, geojson=geojson, sensors=tuple(sensor or ()),
     )  # fmt: skip
     _real_run(task, as_json=as_json)
-
-
-@catalog_app.callback()
-def catalog_overview(
-    context: typer.Context,
-    root: Annotated[
-        Optional[str], typer.Option(help="Show what exists of a dataset as well.")  # noqa: UP045
-    ] = None,
-    catalog: CatalogFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Shows regions, sources and products, with what exists of them.
-
-    Example: `terrapair catalog --root ./dataset`
-    """
-    if context.invoked_subcommand is not None:
-        return
-    from flows.catalogue_view import show_overview
-
-    with _plain_errors():
-        show_overview(Console(), root, catalog, as_json=as_json)
-
-
-@catalog_app.command("show")
-def catalog_show(
-    product: Annotated[str, typer.Argument(help="photos, chips, pairs or rejects.")],
-    root: Root = "dataset",
-    where: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="SQL condition on the columns, such as \"sensor = 'naip'\"."),
-    ] = None,
-    columns: Annotated[
-        Optional[str], typer.Option(help="Columns to show, separated by commas.")  # noqa: UP045
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
-    version: Annotated[
-        Optional[str], typer.Option(help="A version, such as v0001; the newest by default.")  # noqa: UP045
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Shows rows of a product of the newest version.
-
-    Example: `terrapair catalog show chips --where "delta_days > 5" --columns chip_id,scene_id`
-    """
-    from flows.catalogue_view import show_rows
-
-    with _plain_errors():
-        show_rows(
-            Console(), root, product, where=where, columns=columns, limit=limit, version=version,
-            as_json=as_json,
-        )  # fmt: skip
-
-
-@app.command()
-def verify(
-    root: Root = "dataset",
-    version: Annotated[
-        Optional[str], typer.Option(help="A version; the newest by default.")  # noqa: UP045
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Checks every promise that a dataset makes, down to the pixels, and names the first offenders.
-
-    Exit code 0 if all hold, 1 if one is broken.
-
-    Example: `terrapair verify --root ./demo`
-    """
-    from flows.verification import show_findings, verify_dataset
-
-    with _plain_errors():
-        findings = verify_dataset(root, version)
-        show_findings(Console(), findings, as_json=as_json)
-        if any(finding.broken for finding in findings):
-            raise typer.Exit(FAILED)
-
-
-@app.command()
-def doctor(catalog: CatalogFile = None, as_json: AsJson = False) -> None:
-    """Says what is set up, what is missing and how to get it, with one harmless call each.
-
-    Exit code 0 if a real run could start, 1 if something is missing.
-
-    Example: `terrapair doctor`
-    """
-    from flows.doctor import examine, show_examination
-
-    with _plain_errors():
-        checks = examine(catalog)
-        show_examination(Console(), checks, as_json=as_json)
-        if not all(check.well for check in checks):
-            raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -292,7 +187,7 @@ def sandbox(
     """
     from flows.demo import serve_sandbox
 
-    with _plain_errors():
+    with plain_errors():
         serve_sandbox(seed=seed, photos=photos, scenes=scenes, weights=weights)
 
 
@@ -305,10 +200,10 @@ def _real_run(task: Task, *, as_json: bool) -> None:
     from flows.running import Surroundings
     from flows.settings import read_settings
 
-    with _reporting(as_json) as (console, display):
+    with reporting(as_json) as (console, display):
         around = Surroundings(read_settings(), display, datetime.now(UTC))
         outcome = _run_with_prefect(task, around)
-        _finish(console, outcome, as_json=as_json)
+        finish(console, outcome, as_json=as_json)
 
 
 def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
@@ -344,62 +239,9 @@ def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     return outcome
 
 
-def _finish(console: Console, outcome: dict[str, Any], *, as_json: bool) -> None:
-    from flows.run_report import show
-
-    if as_json:
-        typer.echo(json.dumps(outcome, indent=1))
-    else:
-        show(console, outcome)
-
-
-@contextlib.contextmanager
-def _reporting(as_json: bool) -> Iterator[tuple[Console, Any]]:
-    """Gives the console and the display of a run; a run that failed in part is shown as well."""
-    from flows.progress import Display
-    from flows.running import RunFailedError
-
-    # With --json, standard output holds the JSON and nothing else.
-    console = Console(stderr=as_json)
-    with _plain_errors():
-        try:
-            with Display(console) as display:
-                yield console, display
-        except RunFailedError as error:
-            _finish(console, error.outcome, as_json=as_json)
-            _stop(str(error), FAILED)
-
-
-@contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turns errors into one message and an exit code; keys are never in it."""
-    from collectors.transport import ServiceTrouble, redact
-    from flows.catalogue_text import CatalogueError
-
-    try:
-        yield
-    except CatalogueError as error:
-        _stop(str(error), WRONG_USE)
-    except ServiceTrouble as error:
-        _stop(str(error), FAILED)
-    except KeyboardInterrupt:
-        _stop("stopped; what is finished is kept, run the same command again to go on", 130)
-    except (typer.Exit, SystemExit):
-        raise
-    except Exception as error:  # a crash becomes an exit code, and a traceback only on demand
-        if type(error).__name__ in {"WeightsError", "WeightsUnreachableError", "SandboxError"}:
-            _stop(str(error), FAILED)
-        if os.environ.get("TERRAPAIR_DEBUG"):
-            raise
-        from flows.settings import read_settings
-
-        text = redact(f"{type(error).__name__}: {error}", read_settings().secrets)
-        _stop(f"unexpected trouble: {text} (set TERRAPAIR_DEBUG=1 for the traceback)", FAILED)
-
-
-def _stop(message: str, code: int) -> NoReturn:
-    Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(code)
+app.add_typer(looking_commands.catalog_app, name="catalog")
+app.command()(looking_commands.verify)
+app.command()(looking_commands.doctor)
 
 
 def main() -> None:

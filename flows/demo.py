@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ruamel.yaml import YAML
 from shapely.geometry import MultiPolygon, mapping
 
-from collectors.geo import Cell
+from collectors.cells import Cell
 from collectors.sandbox import Sandbox
 from flows.catalogue import FILE_NAME, find_catalogue
 from flows.catalogue_text import CatalogueError

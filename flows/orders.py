@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from collectors.geo import Ground
+    from collectors.cells import Ground
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.flickr import SearchPage
-from collectors.licences import attribution, licence_by_id
-from collectors.records import Outcome, Photo, PhotoAbsence, PhotoImage, Stage
+from collectors.records import Outcome, Photo, Stage
 from filters.duplicates import Shot, bursts
-from filters.indoor import Unreadable, is_indoor
 from filters.metadata import Rules, screen
 from filters.sampling import Candidate, choose, photo_hash, quota_for
 from filters.survey import Probe, Survey
-from flows.batches import Batches, Finished, Piece
 from flows.cell_state import Surveyed
-from flows.rows import PhotoRow, RejectRow
-from flows.services import in_order
+from flows.photo_work import judge_photos, kept_row, rejected_row, unreadable_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from flows.batches import Batches, Finished, Piece
     from flows.cell_state import CellState
     from flows.orders import Order, Summary
+    from flows.rows import PhotoRow, RejectRow
     from flows.services import Services
     from flows.steps import Steps
 
@@ -178,7 +176,10 @@ class PhotoStage:
             for row in answer.unreadable:
                 if row.photo_id and row.photo_id not in known:
                     known.add(row.photo_id)
-                    self._rejects[row.photo_id] = self._unreadable(row.photo_id, row.detail)
+                    self.summary.seen += 1
+                    self._rejects[row.photo_id] = unreadable_row(
+                        row.photo_id, row.detail, self.order.cell_id, self.generation
+                    )
             survey = survey.answered(
                 probe, page, total=answer.total, pages=answer.pages,
                 new_ids=len(set(answer.ids) - self._met), exhausted=answer.exhausted,
@@ -238,79 +239,34 @@ class PhotoStage:
     def _judge_batch(self, chosen: Sequence[Candidate]) -> None:
         photos = [self._waiting.pop(one.photo_id) for one in chosen]
         self._judged.update((photo.photo_id, photo) for photo in photos)
-        done = self.batches.run([photo.photo_id for photo in photos], lambda: self._pieces(photos))
+        done = self.batches.run(
+            [photo.photo_id for photo in photos], lambda: self._judged_pieces(photos)
+        )
         for photo, finished in zip(photos, done, strict=True):
             self._take(photo, finished)
         self.tell(len(self._photos))
 
-    def _pieces(self, photos: Sequence[Photo]) -> list[Piece]:
-        """Downloads a batch of photos and has them judged."""
-        services = self.services
-        threshold = services.catalogue.rules.indoor_threshold
-        images = in_order(services.photo_pool, services.photo_host.fetch, photos)
+    def _judged_pieces(self, photos: Sequence[Photo]) -> list[Piece]:
         self.summary.downloaded += len(photos)
-        jpegs = [one.jpeg for one in images if isinstance(one, PhotoImage)]
-        scores = iter(services.classifier.probabilities(jpegs))
-        pieces = []
-        for photo, image in zip(photos, images, strict=True):
-            if isinstance(image, PhotoAbsence):
-                verdict = _verdict(Outcome.FAILED, Stage.DOWNLOAD, image.reason, image.detail)
-                pieces.append(Piece(photo.photo_id, verdict))
-                continue
-            score = next(scores)
-            if isinstance(score, Unreadable):
-                verdict = _verdict(Outcome.FAILED, Stage.JUDGE, "unreadable", score.reason)
-                pieces.append(Piece(photo.photo_id, verdict))
-            elif is_indoor(score, threshold):
-                verdict = _verdict(Outcome.REJECTED, Stage.JUDGE, "indoor", "", probability=score)
-                pieces.append(Piece(photo.photo_id, verdict))
-            else:
-                verdict = _verdict(
-                    Outcome.KEPT, Stage.JUDGE, "", "", probability=score,
-                    width=image.width, height=image.height, image_url=image.image_url,
-                )  # fmt: skip
-                pieces.append(Piece(photo.photo_id, verdict, (f"{photo.photo_id}.jpg", image.jpeg)))
-        return pieces
+        return judge_photos(photos, self.services)
 
     def _take(self, photo: Photo, finished: Finished) -> None:
         """Makes a row of a judged photo."""
         verdict, location = finished.verdict, finished.location
         if verdict["outcome"] != Outcome.KEPT or location is None:
             self._reject(
-                photo, Stage(verdict["stage"]), verdict["reason"], detail=verdict["detail"],
-                outcome=Outcome(verdict["outcome"]), probability=verdict["probability"],
-            )  # fmt: skip
+                photo,
+                Stage(verdict["stage"]),
+                verdict["reason"],
+                detail=verdict["detail"],
+                outcome=Outcome(verdict["outcome"]),
+                probability=verdict["probability"],
+            )
             return
         self._kept += 1
         self._kept_by_owner[photo.owner] += 1
         self.summary.kept += 1
-        self._photos.append(
-            PhotoRow(
-                photo_id=photo.photo_id,
-                owner=photo.owner,
-                lon=photo.lon,
-                lat=photo.lat,
-                accuracy=photo.accuracy,
-                taken_at=photo.taken_at,
-                uploaded_at=photo.uploaded_at.astimezone(UTC),
-                licence=licence_by_id(photo.licence).code,
-                attribution=attribution(photo),
-                page_url=photo.page_url,
-                image_url=verdict["image_url"],
-                title=photo.title,
-                tags=photo.tags,
-                cell=self.order.cell_id,
-                indoor_probability=verdict["probability"],
-                shard=location.shard,
-                offset=location.offset,
-                size=location.size,
-                sha256=location.sha256,
-                width=verdict["width"],
-                height=verdict["height"],
-                unpaired={},
-                generation=self.generation,
-            )
-        )
+        self._photos.append(kept_row(photo, verdict, location, self.order.cell_id, self.generation))
 
     def _close(self) -> None:
         """Gives a reason to every photo that still waits."""
@@ -321,38 +277,10 @@ class PhotoStage:
             self._reject(photo, Stage.SELECT, "owner_share" if full else "over_quota")
         self._waiting.clear()
 
-    def _reject(
-        self,
-        photo: Photo,
-        stage: Stage,
-        reason: str,
-        *,
-        detail: str = "",
-        outcome: Outcome = Outcome.REJECTED,
-        probability: float | None = None,
-    ) -> None:
-        self._rejects[photo.photo_id] = RejectRow(
-            photo_id=photo.photo_id, owner=photo.owner, lon=photo.lon, lat=photo.lat,
-            taken_at=photo.taken_at, licence=licence_by_id(photo.licence).code,
-            cell=self.order.cell_id, outcome=str(outcome), stage=str(stage), reason=str(reason),
-            detail=detail, indoor_probability=probability, generation=self.generation,
-        )  # fmt: skip
-
-    def _unreadable(self, photo_id: str, detail: str) -> RejectRow:
-        self.summary.seen += 1
-        return RejectRow(
-            photo_id=photo_id, owner=None, lon=None, lat=None, taken_at=None, licence=None,
-            cell=self.order.cell_id, outcome=str(Outcome.FAILED), stage=str(Stage.SCREEN),
-            reason="unreadable", detail=detail, indoor_probability=None, generation=self.generation,
-        )  # fmt: skip
-
-
-def _verdict(
-    outcome: Outcome, stage: Stage, reason: str, detail: str, **more: Any
-) -> dict[str, Any]:
-    """Returns what a shard's index says about a photo."""
-    return {"outcome": str(outcome), "stage": str(stage), "reason": reason, "detail": detail,
-            "probability": None} | more  # fmt: skip
+    def _reject(self, photo: Photo, stage: Stage, reason: str, **more: Any) -> None:
+        self._rejects[photo.photo_id] = rejected_row(
+            photo, stage, reason, self.order.cell_id, self.generation, **more
+        )
 
 
 def _same(old: RejectRow | None, new: RejectRow) -> bool:

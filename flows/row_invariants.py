@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.geo import Cell, transformer
+from collectors.cells import Cell
+from collectors.geo import transformer
 from collectors.licences import licence_by_code
 from filters.sampling import photo_hash
 from flows.findings import Finding

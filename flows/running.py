@@ -14,7 +14,8 @@ from shapely.geometry import MultiPolygon
 from collectors.geo import boxes_of
 from collectors.transport import Redaction
 from flows.building import SilentWatcher, Wish, collect_all, plan_orders
-from flows.catalogue import checked_box, find_catalogue, load_catalogue
+from flows.catalogue import find_catalogue, load_catalogue
+from flows.catalogue_blocks import checked_box
 from flows.catalogue_text import CatalogueError
 from flows.dataset import settle_seed
 from flows.publish import publish

@@ -19,7 +19,8 @@ from flows.rows import PLACED, ROWS, ChipRow, PairRow, PhotoRow, RefusedScene, R
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from flows.catalogue import Catalogue, Column
+    from flows.catalogue import Catalogue
+    from flows.catalogue_blocks import Column
     from flows.rows import Row
 
 COMPRESSION: Final = "zstd"

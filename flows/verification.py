@@ -15,7 +15,7 @@ from rich.text import Text
 from collectors.storage import Missing, open_store
 from collectors.transport import SetupError
 from flows.byte_invariants import ByteInvariants
-from flows.catalogue import SensorSource
+from flows.catalogue_blocks import SensorSource
 from flows.cell_state import read_commit
 from flows.dataset import Version, local_files, read_version
 from flows.findings import Finding

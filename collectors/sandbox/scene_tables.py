@@ -166,17 +166,18 @@ def _naip(row: dict[str, Any]) -> Scene:
     # Some tables state 0.6 m with a rounding error of arithmetic, such as 0.5999999999999951.
     gsd = round(float(row["gsd"]), 6)
     crs = f"EPSG:{int(row['epsg'])}"
-    x_min, y_min, x_max, y_max = _footprint(row["wkt"], crs).bounds
+    # The table's outline decides what the scene holds; the raster is the nearest on whole pixels.
+    seen = _footprint(row["wkt"], crs)
+    x_min, y_min, x_max, y_max = seen.bounds
     west, south = round(x_min / gsd) * gsd, round(y_min / gsd) * gsd
     columns, rows = round((x_max - west) / gsd), round((y_max - south) / gsd)
     if row.get("proj_shape"):
         rows, columns = json.loads(row["proj_shape"])
     north = south + rows * gsd
-    raster = shapely.box(west, south, west + columns * gsd, north)
     rgb = re.search(r"(?:^|_)n_\d{7}_", row["id"]) is not None
     index, time_ms = _safe(row["id"]), _milliseconds(row["datetime"])
     bands = BANDS[Sensor.NAIP][: 3 if rgb else 4]
-    footprint = Geometry(raster, crs, geodesic=False)
+    footprint = Geometry(seen, crs, geodesic=False)
     return Scene(
         sensor=Sensor.NAIP,
         index=index,

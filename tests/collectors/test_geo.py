@@ -11,17 +11,8 @@ from hypothesis import strategies as st
 from pyproj import Geod, Transformer
 from shapely.geometry import MultiPolygon, box
 
-from collectors.geo import (
-    CELL_SIDE_M,
-    COLUMNS,
-    Box,
-    Cell,
-    ChipGrid,
-    Zone,
-    boxes_of,
-    grounds_of,
-    wrap_longitude,
-)
+from collectors.cells import CELL_SIDE_M, COLUMNS, Cell, grounds_of
+from collectors.geo import Box, ChipGrid, Zone, boxes_of, wrap_longitude
 from collectors.records import Datum
 
 lons = st.floats(-180, 180, exclude_max=True, allow_subnormal=False)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import Polygon
 
-from collectors.geo import Box, Cell, Ground
+from collectors.cells import Cell, Ground
+from collectors.geo import Box
 from collectors.records import Media
 from filters.metadata import Reason, Rules, screen
 from tests.filters.photos import PLAIN, photo

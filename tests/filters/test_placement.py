@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collectors.geo import Box, Cell, ChipGrid, Zone, transformer
+from collectors.cells import Cell
+from collectors.geo import Box, ChipGrid, Zone, transformer
 from collectors.records import Chip
 from filters.placement import Centre, Placement, Spot, chip_id, lower_median, place, position
 from filters.time_bins import time_bin

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import rasterio
 
-from collectors.geo import Cell
+from collectors.cells import Cell
 from collectors.storage import open_store
 from flows.dataset import read_version
 from flows.demo import END_OF_WORLD

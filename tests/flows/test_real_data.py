@@ -141,9 +141,13 @@ def ranked(chip: Any, scenes: pd.DataFrame) -> list[str]:
     """Returns the ids of the scenes that qualify for a chip, best first, by a plain loop."""
     code = int(chip.crs.split(":")[1])
     a, _, c, _, e, f = chip.transform
-    corners = [(c + a * 448 * i, f + e * 448 * j) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    square = shapely.box(c, f + e * 448, c + a * 448, f)
+    to_degrees = Transformer.from_crs(code, 4326, always_xy=True)
+    outline = shapely.transform(
+        shapely.segmentize(square, 100.0 * a),
+        lambda xy: np.column_stack(to_degrees.transform(xy[:, 0], xy[:, 1])),
+    )
     window = 45 if chip.sensor == "sentinel2" else 1100
-    to_zone = Transformer.from_crs(4326, code, always_xy=True)
     found = []
     for scene in scenes.itertuples():
         if zone_code(scene) != code:
@@ -151,11 +155,7 @@ def ranked(chip: Any, scenes: pd.DataFrame) -> list[str]:
         days = abs((scene.datetime.date() - chip.target_date).days)
         if days > window or (chip.sensor == "sentinel2" and not scene.cloud_cover < 1):
             continue
-        shape = shapely.from_wkt(scene.wkt)
-        flat = shapely.transform(
-            shape, lambda xy: np.column_stack(to_zone.transform(xy[:, 0], xy[:, 1]))
-        )
-        if not all(flat.covers(shapely.Point(corner)) for corner in corners):
+        if not shapely.from_wkt(scene.wkt).covers(outline):
             continue
         cloud = scene.cloud_cover if chip.sensor == "sentinel2" else 0.0
         made = getattr(scene, "generation_time", None)

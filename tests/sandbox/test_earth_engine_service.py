@@ -83,6 +83,7 @@ def client(service: Service) -> None:
         document["client_email"], key_data=json.dumps(document)
     )
     ee.data.setMaxRetries(0)
+    ee.Reset()  # else the list of functions of an earlier login in this process is kept
     ee.Initialize(credentials, project=PROJECT, url=service.url)
 
 

@@ -11,10 +11,15 @@ export DO_NOT_TRACK := 1
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/'
 
+# uv is taken where it is; else it gets a small environment of its own, so that nothing is installed
+# into the Python of the machine.
 # The stamp is made anew when what is to be installed changes.
 $(VENV)/.ready: requirements.lock pyproject.toml
-	@command -v uv >/dev/null || $(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv
-	@UV="$$(command -v uv || echo "$(PYTHON) -m uv")"; set -e; \
+	@set -e; UV="$$(command -v uv || true)"; \
+	  if [ -z "$$UV" ]; then \
+	    test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }; \
+	    UV=.uv/bin/uv; \
+	  fi; \
 	  test -x $(RUN)/python || $$UV venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
 	  $$UV pip sync --quiet --python $(RUN)/python --require-hashes requirements.lock; \
 	  $$UV pip install --quiet --python $(RUN)/python --no-deps --editable .
@@ -38,8 +43,8 @@ bench: $(VENV)/.ready  ## measurements as lines of JSON; NAME=… for one of the
 	$(RUN)/python -m pytest tests/benchmarks -q -s -m benchmark $(if $(NAME),-k $(NAME))
 
 lock:  ## resolves requirements.lock anew: versions and hashes, no addresses
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	$$(command -v uv || echo .uv/bin/uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --group dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .uv demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

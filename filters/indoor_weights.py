@@ -102,7 +102,7 @@ def fetch(
         WeightsUnreachableError: If the server cannot be reached, is busy or cuts the connection.
         WeightsError: If the address is wrong, the answer is no file, or the digest differs.
     """
-    target = cache_dir / _cache_name(url)
+    target = cache_path(url, cache_dir)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{target}.lock")
@@ -127,6 +127,15 @@ def fetch(
         return target
     finally:
         lock.release()
+
+
+def cache_path(url: str, cache_dir: Path) -> Path:
+    """Returns where `fetch` keeps the file of an address, whether it is there yet or not.
+
+    Raises:
+        WeightsError: If this is no address of a file.
+    """
+    return cache_dir / _cache_name(url)
 
 
 def _cache_name(url: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from collectors.shards import pack, read_index, read_places, shard_paths, write_shard
+from collectors.storage import Missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -70,7 +71,7 @@ class Batches:
             work_key: Work done under another key (other rules, other weights) is not used.
         """
         self._store, self._cell_id, self._work_key = store, cell_id, work_key
-        self._made: set[str] = set()
+        self._empty: set[str] = set()
         self._ready: dict[tuple[str, ...], str] = {}
         self.found = self.repeated = 0
         taken = set(named)
@@ -80,7 +81,6 @@ class Batches:
             index = read_index(store, path)
             if index and all(row["work_key"] == work_key for row in index):
                 self._ready[tuple(row["item_id"] for row in index)] = path
-                self._made.add(path)
 
     def run(
         self, item_ids: Sequence[str], work: Callable[[], Sequence[Piece]]
@@ -92,12 +92,16 @@ class Batches:
             work: Does the whole batch, and returns a piece for every item in the same order.
         """
         path = self._ready.get(tuple(item_ids))
-        if path is None:
-            self.repeated += len(item_ids)
-            path = self._store_batch(item_ids, work())
-        else:
-            self.found += len(item_ids)
-        return self._read(path)
+        if path is not None:
+            try:
+                found = self._read(path)
+            except Missing:  # another run of the same order has finished and tidied up
+                pass
+            else:
+                self.found += len(item_ids)
+                return found
+        self.repeated += len(item_ids)
+        return self._read(self._store_batch(item_ids, work()))
 
     def _store_batch(self, item_ids: Sequence[str], pieces: Sequence[Piece]) -> str:
         if [piece.item_id for piece in pieces] != list(item_ids):
@@ -112,7 +116,8 @@ class Batches:
             rows.append({"item_id": piece.item_id, "work_key": self._work_key, "member": name,
                          "verdict": dict(piece.verdict)})  # fmt: skip
         path = write_shard(self._store, self._cell_id, pack(members, rows))
-        self._made.add(path)
+        if not members:
+            self._empty.add(path)
         return path
 
     def _read(self, path: str) -> tuple[Finished, ...]:
@@ -126,7 +131,10 @@ class Batches:
             finished.append(Finished(row["item_id"], row["verdict"], location))
         return tuple(finished)
 
-    def clear(self, named: Iterable[str]) -> None:
-        """Removes the shards of this work that the commit did not come to name."""
-        for path in self._made - set(named):
+    def clear(self) -> None:
+        """Removes the shards of this work that hold verdicts alone, which no row can name.
+
+        Shards with bytes are left, named or not: another run may be about to name them.
+        """
+        for path in self._empty:
             self._store.delete(path)

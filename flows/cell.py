@@ -104,13 +104,13 @@ def _collect_once(
     _count_reasons(state, new, summary)
     if new.holds_same_rows(state):
         steps.clear()
-        batches.clear(state.shards)
+        batches.clear()
         return now, False
     first = commit_cell(services.store, new, services.catalogue, order.seed)
     steps.clear()
     if not first:
         return now, None
-    batches.clear(new.shards)
+    batches.clear()
     return now, True
 
 

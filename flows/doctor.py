@@ -88,11 +88,9 @@ def _look_at_earth_engine(settings: Settings) -> str:
 
 
 def _look_at_weights(settings: Settings, catalogue: Catalogue) -> str:
-    from filters.indoor_weights import load
-    from flows.weights import obtain_weights
+    from flows.weights import find_weights
 
-    path, digest = obtain_weights(settings, catalogue, lambda _line: None)
-    return f"{path}, SHA-256 {load(path, sha256=digest).sha256}"
+    return find_weights(settings, catalogue)
 
 
 def _brief(settings: Settings) -> Any:

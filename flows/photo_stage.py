@@ -87,12 +87,14 @@ class PhotoStage:
         self._kept_by_owner.update(row.owner for row in here)
         since = self._since()
         if self._kept >= self.quota or (since is not None and since >= self.now):
+            self._say_short()
             return self.state
         survey = self._start()
         while (ending := survey.ending(self._kept)) is None:
             survey = self._search(survey, since)
             self._judge()
         self._close()
+        self._say_short()
         surveyed = Surveyed(
             ground=self.order.ground_key,
             taken_from=str(self.order.taken_from),
@@ -111,6 +113,10 @@ class PhotoStage:
             rejects=(*(row for row in self.state.rejects if row.photo_id not in gone), *new),
             surveyed=(*self.state.surveyed, surveyed),
         )
+
+    def _say_short(self) -> None:
+        if self._kept < self.quota:
+            self.summary.short[self.order.cell_id] = self.quota - self._kept
 
     def _start(self) -> Survey:
         flickr = self.services.catalogue.flickr

@@ -58,12 +58,14 @@ class Surroundings:
     Attributes:
         settings: Keys, addresses and limits.
         watcher: Hears how it goes.
-        now: Start of the run, UTC, aware.
+        now: What counts as now, UTC, aware: uploads after it are left for the next run.
+        started: When the run really began, UTC, aware; names its record.
     """
 
     settings: Settings
     watcher: Watcher = field(default_factory=SilentWatcher)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 SURROUNDINGS: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
@@ -147,7 +149,7 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
         summary = collect_all(orders, services, around.watcher, each)
         version, new = publish(services.store, catalogue, seed, around.watcher.line)
         outcome = as_json(summary, version, new=new, root=task.root)
-        name = f"runs/{around.now:%Y%m%dT%H%M%S%f}-{task.kind}.json"
+        name = f"runs/{around.started:%Y%m%dT%H%M%S%f}-{task.kind}.json"
         services.store.create(name, json.dumps(outcome, indent=1).encode())
     finally:
         services.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -95,7 +97,11 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """What must never be seen in a log, an error or a file."""
         given = (self.flickr_key, self.flickr_secret, self.earth_engine_service_account)
-        return tuple(one.get_secret_value() for one in given if one and one.get_secret_value())
+        found = [one.get_secret_value() for one in given if one and one.get_secret_value()]
+        with suppress(ValueError):  # a path, or no JSON: then there is nothing inside to hide
+            account = json.loads(found[-1]) if found else {}
+            found += [account[one] for one in ("private_key", "private_key_id") if one in account]
+        return tuple(found)
 
     def flickr_login(self) -> tuple[str, str]:
         """Returns key and secret.

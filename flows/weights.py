@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+import requests
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -14,6 +16,39 @@ if TYPE_CHECKING:
 
 SILENCE_S: Final = 2.0
 """A download that takes longer says how far it is."""
+
+
+def find_weights(settings: Settings, catalogue: Catalogue) -> str:
+    """Says where the weights are, without downloading them.
+
+    Raises:
+        WeightsError: If they are neither here nor to be had, or the file is not usable.
+    """
+    from filters.indoor_weights import WeightsError, cache_path, load
+
+    block = catalogue.rules.indoor_weights
+    url = settings.weights_url or block.url
+    if url is None:
+        assert block.path is not None  # noqa: S101 - held by the catalogue's model
+        return f"{block.path}, SHA-256 {load(block.path, sha256=block.sha256).sha256}"
+    expected = settings.weights_sha256 if settings.weights_url else block.sha256
+    path = cache_path(url, settings.weights_cache)
+    if path.exists():
+        return f"{path}, SHA-256 {load(path, sha256=expected).sha256}"
+    try:
+        answer = requests.head(url, timeout=10, allow_redirects=True)
+    except requests.RequestException as error:
+        raise WeightsError(
+            f"{url} cannot be reached ({type(error).__name__}). Look at the connection, or give"
+            " `path:` of a file in the catalogue's rules.indoor_weights"
+        ) from None
+    if not answer.ok:
+        raise WeightsError(
+            f"{url} answers {answer.status_code}. Give another `url:` or a `path:` in the"
+            " catalogue's rules.indoor_weights"
+        )
+    size = int(answer.headers.get("Content-Length", 0)) >> 20
+    return f"{url} ({size} MB) will be downloaded on first use"
 
 
 def obtain_weights(

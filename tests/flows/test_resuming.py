@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 import flows.services
@@ -159,3 +161,20 @@ def test_services_are_opened_before_any_cell(run: Run, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="API key"):
         run.build(tmp_path / "d", settings={"flickr_key": "f" * 32}, regions=("bay",), cells=1)
     assert list((tmp_path / "d").rglob("shards/*")) == []
+
+
+def test_a_build_and_a_backfill_meet_in_one_cell(run: Run, tmp_path: Path) -> None:
+    """Both start from nothing at the same time; both end, and nothing of either is lost."""
+    root = tmp_path / "d"
+    with ThreadPoolExecutor(2) as threads:
+        build = threads.submit(run.build, root, regions=("bay",), cells=1)
+        backfill = threads.submit(
+            run.build, root, kind="backfill", region="bay", cells=1, sensors=("naip",)
+        )
+        build.result()
+        backfill.result()
+    assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []
+    pairs = duckdb.sql(
+        f"SELECT DISTINCT sensor FROM '{max(root.glob('manifests/v*'))}/pairs/*.parquet'"
+    ).fetchall()
+    assert sorted(pairs) == [("naip",), ("sentinel2",)]

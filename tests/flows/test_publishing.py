@@ -1,0 +1,174 @@
+"""Publishing: what only the whole can know, and versions."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collectors.storage import Store, open_store
+from flows.catalogue import load_catalogue
+from flows.cell_state import CellState, commit_cell, load_cell
+from flows.dataset import read_version
+from flows.publish import publish
+from flows.rows import ChipRow, PairRow, PhotoRow, RefusedScene, RejectRow
+from flows.tables import from_arrow, parquet_bytes, read_parquet, schema_of, to_arrow
+from tests.flows.runs import SHIPPED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CATALOGUE = load_catalogue(SHIPPED)
+WHEN = datetime(2020, 5, 17, 12, 30)  # noqa: DTZ001 - local time, as Flickr gives it
+
+
+def photo(photo_id: str, cell: str, **more: Any) -> PhotoRow:
+    """A kept photo."""
+    values: dict[str, Any] = {
+        "photo_id": photo_id, "owner": "1@N01", "lon": -122.4, "lat": 37.7, "accuracy": 16,
+        "taken_at": WHEN, "uploaded_at": WHEN.replace(tzinfo=UTC), "licence": "CC-BY-2.0",
+        "attribution": "x", "page_url": "https://www.flickr.com/photos/x/1/", "image_url": "u",
+        "title": "t", "tags": "", "cell": cell, "indoor_probability": 0.1, "shard": "s",
+        "offset": 0, "size": 1, "sha256": "0", "width": 1, "height": 1, "unpaired": {},
+        "generation": 1,
+    }  # fmt: skip
+    return PhotoRow(**(values | more))
+
+
+def reject(photo_id: str, cell: str, **more: Any) -> RejectRow:
+    """A photo that was not kept."""
+    values: dict[str, Any] = {
+        "photo_id": photo_id, "owner": None, "lon": None, "lat": None, "taken_at": None,
+        "licence": None, "cell": cell, "outcome": "rejected", "stage": "screen",
+        "reason": "low_accuracy", "detail": "", "indoor_probability": None, "generation": 1,
+    }  # fmt: skip
+    return RejectRow(**(values | more))
+
+
+def chip(chip_id: str, cell: str, photos: int) -> ChipRow:
+    """A chip with pixels."""
+    return ChipRow(
+        chip_id=chip_id, sensor="sentinel2", cell=cell, time_bin="2020Q2", outcome="kept",
+        reason=None, scene_id="x", acquired_at=WHEN.replace(tzinfo=UTC),
+        target_date=date(2020, 5, 17), delta_days=0, cloud_scene_pct=0.5, cloud_chip_pct=0.0,
+        shadow_pct=0.0, valid_pct=100.0, scene_cloud_limit_pct=1.0, chip_cloud_limit_pct=1.0,
+        missing_limit_pct=1.0,
+        refused=(RefusedScene("y", 0, 0.1, 7.5, 100.0, "cloudy"),),
+        crs="EPSG:32610", transform=(10.0, 0.0, 550_000.0, 0.0, -10.0, 4_182_240.0), width=448,
+        height=448, bands=("B2", "SCL"), scale_m=10.0, source_gsd_m=10.0, processing="05.09",
+        photos=photos, shard="s", offset=0, size=1, sha256="0", generation=1,
+    )  # fmt: skip
+
+
+def pair(photo_id: str, chip_id: str, cell: str) -> PairRow:
+    """A photo in a chip."""
+    return PairRow(photo_id, chip_id, "sentinel2", 224.0, 224.0, 0, 1.0, cell, 1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty dataset."""
+    return open_store(str(tmp_path / "d"))
+
+
+def ids(store: Store, product: str, column: str = "photo_id") -> list[Any]:
+    """Reads a column of the newest version."""
+    version = read_version(store)
+    assert version is not None
+    return [
+        one
+        for path in version.files(product)
+        for one in pq.read_table(store.local_path(path))[column].to_pylist()
+    ]
+
+
+def test_rows_come_back_from_parquet_as_they_were() -> None:
+    """Nulls, maps, lists of records and times survive."""
+    for product, row in (
+        ("photos", photo("1", "r118c055", unpaired={"naip": "border"})),
+        ("rejects", reject("2", "r118c055")),
+        ("chips", chip("c", "r118c055", 3)),
+        ("pairs", pair("1", "c", "r118c055")),
+    ):
+        table = to_arrow([row], schema_of(CATALOGUE, product))
+        assert from_arrow(read_parquet(parquet_bytes(table)), type(row)) == [row]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
+    st.floats(-180, 180),
+    st.floats(-90, 90),
+    st.dictionaries(st.text("abc", max_size=3), st.text("xyz")),
+)  # fmt: skip
+def test_any_text_and_place_survives(
+    title: str, lon: float, lat: float, unpaired: dict[str, str]
+) -> None:
+    """Titles are whatever people write."""
+    row = photo("1", "r118c055", title=title, lon=lon, lat=lat, unpaired=unpaired)
+    table = to_arrow([row], schema_of(CATALOGUE, "photos"))
+    assert from_arrow(read_parquet(parquet_bytes(table)), PhotoRow) == [row]
+
+
+def test_a_photo_in_two_cells_is_published_once(store: Store) -> None:
+    """A geotag that was moved: the cell that keeps the photo wins, then the first by name."""
+    first = CellState(
+        "r118c055", 1, photos=(photo("1", "r118c055"), photo("2", "r118c055")),
+        rejects=(reject("3", "r118c055"),), chips=(chip("a", "r118c055", 2),),
+        pairs=(pair("1", "a", "r118c055"), pair("2", "a", "r118c055")),
+    )  # fmt: skip
+    second = CellState(
+        "r118c056", 1, photos=(photo("2", "r118c056"), photo("3", "r118c056")),
+        rejects=(reject("1", "r118c056"),), chips=(chip("b", "r118c056", 2),),
+        pairs=(pair("2", "b", "r118c056"), pair("3", "b", "r118c056")),
+    )  # fmt: skip
+    for state in (first, second):
+        assert commit_cell(store, state, CATALOGUE, 0)
+    version, new = publish(store, CATALOGUE, 0)
+    assert new
+    assert sorted(ids(store, "photos") + ids(store, "rejects")) == ["1", "2", "3"]
+    assert sorted(ids(store, "photos")) == ["1", "2", "3"]
+    assert sorted(zip(ids(store, "pairs"), ids(store, "pairs", "chip_id"), strict=True)) == [
+        ("1", "a"), ("2", "a"), ("3", "b"),
+    ]  # fmt: skip
+    assert ids(store, "chips", "photos") == [2, 1]
+    assert version is not None
+    assert version.manifest["settled_duplicates"] == {
+        "1": ["r118c056"], "2": ["r118c056"], "3": ["r118c055"],
+    }  # fmt: skip
+
+
+def test_a_version_is_published_only_when_something_is_new(store: Store) -> None:
+    """The same state gives no second version; another generation does."""
+    state = CellState("r118c055", 1, photos=(photo("1", "r118c055"),))
+    assert commit_cell(store, state, CATALOGUE, 0)
+    first, _ = publish(store, CATALOGUE, 0)
+    again, new = publish(store, CATALOGUE, 0)
+    assert (again, new) == (first, False)
+    more = CellState("r118c055", 2, photos=(photo("1", "r118c055"), photo("2", "r118c055")))
+    assert commit_cell(store, more, CATALOGUE, 0)
+    second, new = publish(store, CATALOGUE, 0)
+    assert new
+    assert second is not None
+    assert second.name == "v0002"
+    assert store.read("manifests/LATEST") == b"v0002\n"
+    assert ids(store, "photos") == ["1", "2"]
+
+
+def test_of_two_writers_of_a_cell_one_wins(store: Store) -> None:
+    """The second is told, its content is not visible; the same content counts as its own."""
+    one = CellState("r118c055", 1, photos=(photo("1", "r118c055"),))
+    other = CellState("r118c055", 1, photos=(photo("2", "r118c055"),))
+    assert commit_cell(store, one, CATALOGUE, 0)
+    assert not commit_cell(store, other, CATALOGUE, 0)
+    assert commit_cell(store, one, CATALOGUE, 0)
+    assert [row.photo_id for row in load_cell(store, "r118c055").photos] == ["1"]
+
+
+def test_an_empty_dataset_publishes_nothing(store: Store) -> None:
+    """There is no version of nothing."""
+    assert publish(store, CATALOGUE, 0) == (None, False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
-from threading import Event
 from typing import TYPE_CHECKING
 
 from collectors.cells import grounds_of
@@ -12,6 +12,7 @@ from collectors.transport import SetupError, TroubleRemains
 from flows.catalogue_text import CatalogueError
 from flows.cell import collect_cell
 from flows.orders import Order, Summary
+from flows.services import RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -116,27 +117,27 @@ def plan_orders(
     return orders
 
 
-def collect_guarded(order: Order, services: Services, stop: Event, watcher: Watcher) -> Summary:
+def collect_guarded(order: Order, services: Services, watcher: Watcher) -> Summary:
     """Collects one cell of a run; trouble with one cell is a line in the summary.
 
     Args:
         order: What is asked.
         services: The outside world.
-        stop: Set when the whole run has to stop; cells that have not begun are left out then.
         watcher: Hears how it goes.
 
     Raises:
-        SetupError: If the set-up is wrong, which concerns every cell; `stop` is set then.
+        SetupError: If the set-up is wrong, which concerns every cell; the run is stopped then.
     """
     cell_id = order.cell_id
-    if stop.is_set():
-        return Summary()
     try:
+        services.keep_going()
         summary = collect_cell(order, services, watcher.step)
     except TroubleRemains as trouble:
         summary = _failed(cell_id, f"{trouble}; run the same command again to go on")
+    except RunStopped:
+        return Summary(cells=Counter(stopped=1))
     except SetupError:
-        stop.set()
+        services.stop.set()
         raise
     except Exception as error:  # noqa: BLE001 - a crash in one cell must not take the others along
         _LOG.exception("cell %s crashed", cell_id)
@@ -169,7 +170,7 @@ def collect_all(
     orders: Sequence[Order],
     services: Services,
     watcher: Watcher,
-    each: Callable[[Sequence[Order], Event], list[Summary]] | None = None,
+    each: Callable[[Sequence[Order]], list[Summary]] | None = None,
 ) -> Summary:
     """Collects all cells.
 
@@ -182,10 +183,9 @@ def collect_all(
     Returns:
         The counts of the whole run.
     """
-    stop = Event()
     watcher.begin(len(orders))
     if each is None:
-        parts = [collect_guarded(order, services, stop, watcher) for order in orders]
+        parts = [collect_guarded(order, services, watcher) for order in orders]
     else:
-        parts = each(orders, stop)
+        parts = each(orders)
     return total(parts, services)

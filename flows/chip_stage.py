@@ -15,7 +15,6 @@ from filters.sampling import photo_hash
 from filters.scenes import delta_days, rank
 from flows.batches import Batches, Finished, Piece
 from flows.rows import ChipRow, PairRow, PhotoRow, RefusedScene
-from flows.services import in_order
 from flows.steps import adapter
 
 if TYPE_CHECKING:
@@ -165,7 +164,7 @@ class ChipStage:
 
         return self.batches.run(
             [chip.chip_id for chip in chips],
-            lambda: in_order(self.services.pixel_pool, fetch, chips),
+            lambda: self.services.in_order(self.services.pixel_pool, fetch, chips),
         )
 
     def _fetch_chip(self, chip: Chip, scenes: Sequence[Scene]) -> Piece:

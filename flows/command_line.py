@@ -212,6 +212,10 @@ def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # Prefect's own log repeats what the display says, with tracebacks of expected failures.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+    if "PREFECT_API_URL" not in os.environ:
+        # The server is then our own child, and Ctrl-C ends it with us: nobody waits for it.
+        os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
     around.watcher.line("starting Prefect")
     from prefect.task_runners import ThreadPoolTaskRunner
@@ -234,6 +238,10 @@ def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     try:
         runner: Any = ThreadPoolTaskRunner(max_workers=around.settings.cells_at_once)
         outcome: dict[str, Any] = flow.with_options(task_runner=runner)(**parameters)
+    except Exception:
+        if around.interrupted:  # Prefect could not tell its server any more that it was stopped
+            raise KeyboardInterrupt from None
+        raise
     finally:
         SURROUNDINGS.reset(token)
     return outcome

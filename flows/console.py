@@ -20,6 +20,9 @@ FAILED: Final = 1
 WRONG_USE: Final = 2
 """Exit code when the command, the catalogue or the region has to be mended."""
 
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 Root = Annotated[
     str, typer.Option(help="The dataset: a folder, s3://bucket/prefix or gs://bucket/prefix.")
 ]
@@ -70,7 +73,7 @@ def plain_errors() -> Iterator[None]:
     except ServiceTrouble as error:
         stop(str(error), FAILED)
     except KeyboardInterrupt:
-        stop("stopped; what is finished is kept, run the same command again to go on", 130)
+        stop("stopped; what is finished is kept, run the same command again to go on", INTERRUPTED)
     except (typer.Exit, SystemExit):
         raise
     except Exception as error:  # a crash becomes an exit code, and a traceback only on demand

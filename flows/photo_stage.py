@@ -156,6 +156,7 @@ class PhotoStage:
         arrived: list[Photo] = []
         wanted = SURPLUS * (self.quota - self._kept)
         while (question := survey.next()) is not None:
+            self.services.keep_going()
             probe, page = question
 
             def ask(probe: Probe = probe, page: int = page) -> SearchPage:

@@ -10,7 +10,6 @@ from collectors.records import Outcome, Photo, PhotoAbsence, PhotoImage, Stage
 from filters.indoor import Unreadable, is_indoor
 from flows.batches import Location, Piece
 from flows.rows import PhotoRow, RejectRow
-from flows.services import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 def judge_photos(photos: Sequence[Photo], services: Services) -> list[Piece]:
     """Downloads a batch of photos and has them judged."""
     threshold = services.catalogue.rules.indoor_threshold
-    images = in_order(services.photo_pool, services.photo_host.fetch, photos)
+    images = services.in_order(services.photo_pool, services.photo_host.fetch, photos)
     jpegs = [one.jpeg for one in images if isinstance(one, PhotoImage)]
     scores = iter(services.classifier.probabilities(jpegs))
     pieces = []

@@ -18,7 +18,6 @@ from flows.running import Task, run_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from threading import Event
 
     from flows.building import Watcher
     from flows.orders import Order, Summary
@@ -30,22 +29,20 @@ CELLS_SIDE_BY_SIDE: Any = ThreadPoolTaskRunner(max_workers=4)
 
 
 @task(name="cell", task_run_name="cell-{order.cell_id}", cache_policy=NO_CACHE, retries=0)
-def collect_cell_task(order: Any, services: Any, stop: Any, watcher: Any) -> Any:
+def collect_cell_task(order: Any, services: Any, watcher: Any) -> Any:
     """Collects one cell; see `flows.building.collect_guarded`."""
-    return collect_guarded(order, services, stop, watcher)
+    return collect_guarded(order, services, watcher)
 
 
 def submit_cells(
-    orders: "Sequence[Order]", services: "Services", stop: "Event", watcher: "Watcher"
+    orders: "Sequence[Order]", services: "Services", watcher: "Watcher"
 ) -> "list[Summary]":
     """Runs each cell as a task on the flow's runner and waits for all of them.
 
     Raises:
         SetupError: The first one, once every cell that had begun is done.
     """
-    futures = collect_cell_task.map(
-        list(orders), unmapped(services), unmapped(stop), unmapped(watcher)
-    )
+    futures = collect_cell_task.map(list(orders), unmapped(services), unmapped(watcher))
     for future in futures:
         future.wait()
     return [future.result() for future in futures]

@@ -72,7 +72,7 @@ class Display:
         with self._lock:
             self._cells = cells
             self._started = self._said = time.monotonic()
-        self._bar.update(self._task, total=cells)
+        self._bar.reset(self._task, total=cells)
         if not self._console.is_terminal:
             self._print(f"{cells} cells to do")
 

@@ -28,14 +28,13 @@ from flows.tables import check_products
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-    from threading import Event
 
     from flows.building import Watcher
     from flows.catalogue import Catalogue
     from flows.orders import Order, Summary
     from flows.services import Services
 
-    Submit = Callable[[Sequence[Order], Services, Event, Watcher], list[Summary]]
+    Submit = Callable[[Sequence[Order], Services, Watcher], list[Summary]]
 
 
 class RunFailedError(Exception):
@@ -51,7 +50,7 @@ class RunFailedError(Exception):
         self.outcome = outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Surroundings:
     """What a run is given besides its parameters; none of it may stand in a parameter.
 
@@ -60,12 +59,14 @@ class Surroundings:
         watcher: Hears how it goes.
         now: What counts as now, UTC, aware: uploads after it are left for the next run.
         started: When the run really began, UTC, aware; names its record.
+        interrupted: Set when whoever started the run stopped it.
     """
 
     settings: Settings
     watcher: Watcher = field(default_factory=SilentWatcher)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    interrupted: bool = False
 
 
 SURROUNDINGS: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
@@ -143,14 +144,17 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
         each = None
         if submit is not None:
 
-            def each(orders: Sequence[Order], stop: Event) -> list[Summary]:
-                return submit(orders, services, stop, around.watcher)
+            def each(orders: Sequence[Order]) -> list[Summary]:
+                return submit(orders, services, around.watcher)
 
         summary = collect_all(orders, services, around.watcher, each)
         version, new = publish(services.store, catalogue, seed, around.watcher.line)
         outcome = as_json(summary, version, new=new, root=task.root)
         name = f"runs/{around.started:%Y%m%dT%H%M%S%f}-{task.kind}.json"
         services.store.create(name, json.dumps(outcome, indent=1).encode())
+    except KeyboardInterrupt:
+        around.interrupted = True
+        raise
     finally:
         services.close()
     if summary.cells["failed"]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import TypeVar
+    from concurrent.futures import Future
 
     from collectors.earth_engine import EarthEngine
     from collectors.flickr import Flickr
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
     from flows.catalogue import Catalogue
     from flows.settings import Settings
 
-    Item = TypeVar("Item")
-    Result = TypeVar("Result")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class RunStopped(Exception):  # noqa: N818 - nothing is wrong
+    """The run was stopped; what is finished is kept."""
 
 
 @dataclass(slots=True)
@@ -36,6 +42,7 @@ class Services:
         weights: SHA-256 of its weights.
         photo_pool: Threads that wait for the photo host.
         pixel_pool: Threads that wait for Earth Engine.
+        stop: Set when the whole run has to stop.
     """
 
     store: Store
@@ -47,32 +54,48 @@ class Services:
     weights: str
     photo_pool: ThreadPoolExecutor
     pixel_pool: ThreadPoolExecutor
+    stop: Event = field(default_factory=Event)
 
     @property
     def engine(self) -> Mapping[str, str]:
         """What the indoor filter runs on, as text."""
         return {name: str(value) for name, value in sorted(self.classifier.fingerprint.items())}
 
+    def keep_going(self) -> None:
+        """Looked at between pieces of work.
+
+        Raises:
+            RunStopped: If the run has been stopped.
+        """
+        if self.stop.is_set():
+            raise RunStopped
+
+    def in_order(
+        self, pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item]
+    ) -> list[Result]:
+        """Does the same work on many items side by side and returns the results in their order.
+
+        If one fails, those that have not begun are dropped and its error is raised.
+
+        Raises:
+            RunStopped: If the run has been stopped.
+        """
+        self.keep_going()
+        futures: list[Future[Result]] = []
+        try:
+            futures.extend(pool.submit(work, item) for item in items)
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            self.keep_going()  # what a closed pool or a cut connection says is not the reason
+            raise
+
     def close(self) -> None:
-        """Ends the threads; work that has not begun is dropped."""
+        """Stops what is still going on and ends the threads; what has not begun is dropped."""
+        self.stop.set()
         self.photo_pool.shutdown(wait=False, cancel_futures=True)
         self.pixel_pool.shutdown(wait=False, cancel_futures=True)
-
-
-def in_order(
-    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item]
-) -> list[Result]:
-    """Does the same work on many items side by side and returns the results in their order.
-
-    If one fails, those that have not begun are dropped and its error is raised.
-    """
-    futures = [pool.submit(work, item) for item in items]
-    try:
-        return [future.result() for future in futures]
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise
 
 
 def open_services(

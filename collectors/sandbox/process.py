@@ -116,6 +116,7 @@ class Sandbox:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            start_new_session=True,  # Ctrl-C is for the one who holds it, who then ends it
         )
         line = _read_line(self._child, _START_SECONDS)
         if not line:

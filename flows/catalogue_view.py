@@ -197,7 +197,7 @@ def _text(value: Any) -> str:
     if value is None:
         return "—"
     if isinstance(value, float):
-        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.1f}"
+        return repr(round(value, 6)) if abs(value) >= 1e-3 else f"{value:.3g}"
     return json.dumps(value) if isinstance(value, list | dict) else str(value)
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from flows.rows import ROWS
+
 if TYPE_CHECKING:
     from collections import Counter
 
@@ -49,7 +51,7 @@ def as_json(summary: Summary, version: Version | None, *, new: bool, root: str) 
 def _rows(version: Version | None) -> dict[str, int]:
     if version is None:
         return {}
-    return {product: version.rows(product) for product in version.manifest["tables"]}
+    return {product: version.rows(product) for product in ROWS}
 
 
 def show(console: Console, outcome: dict[str, Any]) -> None:

@@ -366,7 +366,7 @@ def test_a_bad_service_account_is_told_without_showing_it(sandbox: Sandbox, kind
     }
     credentials = ServiceAccount(texts[kind])
     assert repr(credentials) == "ServiceAccount()"
-    with pytest.raises(SetupError, match="TERRAPAIR_EE_SERVICE_ACCOUNT") as caught:
+    with pytest.raises(SetupError, match="TERRAPAIR_EARTH_ENGINE_SERVICE_ACCOUNT") as caught:
         connect(sandbox, credentials=credentials)
     assert secret[40:80] not in f"{caught.value!r} {caught.value.__cause__!r}"
 

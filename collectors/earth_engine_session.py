@@ -32,7 +32,8 @@ POOL_SIZE: Final = 64
 CATALOGUE: Final = "Compare the sensor's block in the catalogue with Earth Engine's own catalogue."
 _LOGIN: Final = "Log in with `earthengine authenticate`, or give the JSON of a service account."
 _ACCOUNT: Final = (
-    "Check the service account's JSON (TERRAPAIR_EARTH_ENGINE_SERVICE_ACCOUNT): it must be a whole, valid key"
+    "Check the service account's JSON (TERRAPAIR_EARTH_ENGINE_SERVICE_ACCOUNT): it must be a whole,"
+    " valid key"
     " of an account that may use Earth Engine."
 )
 _PROJECT: Final = (

@@ -33,8 +33,7 @@ CATALOGUE: Final = "Compare the sensor's block in the catalogue with Earth Engin
 _LOGIN: Final = "Log in with `earthengine authenticate`, or give the JSON of a service account."
 _ACCOUNT: Final = (
     "Check the service account's JSON (TERRAPAIR_EARTH_ENGINE_SERVICE_ACCOUNT): it must be a whole,"
-    " valid key"
-    " of an account that may use Earth Engine."
+    " valid key of an account that may use Earth Engine."
 )
 _PROJECT: Final = (
     "Check that the project is right, registered for Earth Engine, and that the login may use it."

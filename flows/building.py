@@ -68,6 +68,18 @@ class Wish:
     sensors: tuple[str, ...]
 
 
+def check_window(taken_from: date, taken_until: date | None) -> None:
+    """Checks a window of capture dates.
+
+    Raises:
+        CatalogueError: If it is empty.
+    """
+    if taken_until is not None and taken_from > taken_until:
+        raise CatalogueError(
+            f"the window from {taken_from} to {taken_until} is empty; give --since before --until"
+        )
+
+
 def plan_orders(
     wishes: Iterable[Wish],
     *,
@@ -92,10 +104,7 @@ def plan_orders(
     Raises:
         CatalogueError: If the window is empty.
     """
-    if taken_from > taken_until:
-        raise CatalogueError(
-            f"the window from {taken_from} to {taken_until} is empty; give --since before --until"
-        )
+    check_window(taken_from, taken_until)
     orders = []
     for wish in wishes:
         grounds = list(grounds_of(wish.ground))

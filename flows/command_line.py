@@ -183,7 +183,8 @@ def sandbox(
 ) -> None:
     """Serves both services on loopback until stopped, and prints the settings that point at them.
 
-    Example: `terrapair sandbox > sandbox.env &` then `set -a; . ./sandbox.env; terrapair doctor`
+    Example: `terrapair sandbox > sandbox.env &` and, when the file is written (the weights take
+    half a minute to fit the first time), `set -a; . ./sandbox.env; terrapair doctor`
     """
     from flows.demo import serve_sandbox
 
@@ -197,10 +198,11 @@ def _day(given: datetime | None) -> Any:
 
 def _real_run(task: Task, *, as_json: bool) -> None:
     """Runs a build or a backfill with the settings of the environment."""
-    from flows.running import Surroundings
+    from flows.running import Surroundings, check_task
     from flows.settings import read_settings
 
     with reporting(as_json) as (console, display):
+        check_task(task, read_settings())
         around = Surroundings(read_settings(), display, datetime.now(UTC))
         outcome = _run_with_prefect(task, around)
         finish(console, outcome, as_json=as_json)

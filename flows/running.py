@@ -13,7 +13,7 @@ from shapely.geometry import MultiPolygon
 
 from collectors.geo import boxes_of
 from collectors.transport import Redaction
-from flows.building import SilentWatcher, Wish, collect_all, plan_orders
+from flows.building import SilentWatcher, Wish, check_window, collect_all, plan_orders
 from flows.catalogue import find_catalogue, load_catalogue
 from flows.catalogue_blocks import checked_box
 from flows.catalogue_text import CatalogueError
@@ -160,6 +160,23 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
     if summary.cells["failed"]:
         raise RunFailedError(outcome)
     return outcome
+
+
+def check_task(task: Task, settings: Settings) -> None:
+    """Checks what can be checked without asking anybody, before anything is started.
+
+    Raises:
+        CatalogueError: If the catalogue, the region or the window cannot be used.
+        SetupError: If a key, a project or a file with a login is missing.
+    """
+    path = find_catalogue(task.catalogue_path)
+    catalogue = load_catalogue(path)
+    check_products(catalogue)
+    wishes_of(task, catalogue, path.parent)
+    check_window(task.since or catalogue.flickr.taken_since, task.until)
+    settings.flickr_login()
+    settings.earth_engine_project_name()
+    settings.earth_engine_credentials()
 
 
 def wishes_of(task: Task, catalogue: Catalogue, folder: Path) -> list[Wish]:

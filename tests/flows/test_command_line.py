@@ -76,6 +76,7 @@ def test_help_is_quick() -> None:
         (["catalog", "show", "photographs"], "there is no product 'photographs'"),
         (["build", "--catalog", "nowhere.yaml"], "the catalogue cannot be read"),
         (["demo", "--photos", "nowhere.csv"], "there is nothing at nowhere.csv"),
+        (["build", "--since", "2022-01-01", "--until", "2021-01-01"], "is empty"),
         (["build", "--cells", "0"], "--cells"),
         (["build", "--since", "yesterday"], "--since"),
         (["frobnicate"], "frobnicate"),

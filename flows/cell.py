@@ -13,6 +13,7 @@ from flows.chip_stage import ChipStage
 from flows.orders import Order, Summary
 from flows.photo_stage import PhotoStage
 from flows.steps import Steps
+from flows.work import CellWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,18 +86,16 @@ def _collect_once(
     key = order.key(judgement + services.weights, rules.quota_per_cell, flickr.calls_per_cell)
     steps = Steps.of(services.store, order.cell_id, generation, key)
     now = steps.remember("begin", _Begin, lambda: _Begin(order.now)).now
-    work_key = f"{judgement[:16]}-{services.weights[:16]}"
-    batches = Batches(services.store, order.cell_id, state.shards, work_key)
+    batches = Batches(
+        services.store, order.cell_id, state.shards, f"{judgement[:16]}-{services.weights[:16]}"
+    )
+    work = CellWork(order, now, generation, services, steps, batches, summary)
 
     def say(step: Step) -> Callable[[int], None]:
         return lambda count: tell(order.cell_id, step, count) if tell else None
 
-    with_photos = PhotoStage(
-        order, state, now, generation, services, steps, batches, summary, say("photos")
-    ).run()
-    with_chips = ChipStage(
-        order, with_photos, now, generation, services, steps, batches, summary, say("chips")
-    ).run()
+    with_photos = PhotoStage(work, state, say("photos")).run()
+    with_chips = ChipStage(work, with_photos, say("chips")).run()
     new = replace(
         with_chips, generation=generation, judgement=judgement,
         weights=services.weights, engine=services.engine,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.chip_files import encode_chip
@@ -13,7 +13,7 @@ from filters.chip_quality import measure, refusal
 from filters.placement import Centre, Spot, place, position
 from filters.sampling import photo_hash
 from filters.scenes import delta_days, rank
-from flows.batches import Batches, Finished, Piece
+from flows.batches import Finished, Piece
 from flows.rows import ChipRow, PairRow, PhotoRow, RefusedScene
 from flows.steps import adapter
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flows.cell_state import CellState
-    from flows.orders import Order, Summary
-    from flows.services import Services
-    from flows.steps import Steps
+    from flows.work import CellWork
 
 CHIP_BATCH: Final = 32
 """Chips in a shard: about 100 MB of Sentinel-2, and seconds of work to repeat at most."""
@@ -54,32 +52,20 @@ class ChipStage:
     """The chips of one cell under one order.
 
     Attributes:
-        order: What is asked.
+        work: The cell, the order and what they are worked on with.
         state: The cell with the photos of this run, not yet committed.
-        now: What a photo's age is reckoned from.
-        generation: The generation being made.
-        services: The outside world.
-        steps: What was decided on the way.
-        batches: Finished work.
-        summary: Counts, added to.
         tell: Called with chips done, after each batch.
     """
 
-    order: Order
+    work: CellWork
     state: CellState
-    now: datetime
-    generation: int
-    services: Services
-    steps: Steps
-    batches: Batches
-    summary: Summary
     tell: Callable[[int], None]
     _sensors: dict[str, Sensor] = field(default_factory=dict)
 
     def run(self) -> CellState:
         """Returns the cell's state with chips and pairs; not yet committed."""
-        self._sensors = self.services.catalogue.sensors
-        placed = self.steps.remember("placed", Placed, self._place)
+        self._sensors = self.work.services.catalogue.sensors
+        placed = self.work.steps.remember("placed", Placed, self._place)
         chips = self._fetch(placed)
         return self._pair(placed, chips)
 
@@ -90,7 +76,7 @@ class ChipStage:
         unplaced: dict[str, dict[str, str]] = {}
         for name in self._sensors:
             members[name], unplaced[name] = {}, {}
-            if name not in self.order.sensors:
+            if name not in self.work.order.sensors:
                 unplaced[name] = {
                     photo.photo_id: "not_requested" for photo in self._unpaired(name, new_only=True)
                 }
@@ -99,7 +85,7 @@ class ChipStage:
             chips.extend(new)
         scenes: dict[str, tuple[Scene, ...]] = {}
         if chips:
-            found = self.services.earth_engine.resolve(chips, self._sensors)
+            found = self.work.services.earth_engine.resolve(chips, self._sensors)
             scenes = {
                 chip.chip_id: tuple(rank(found[chip.chip_id], chip, self._sensors[chip.sensor]))
                 for chip in chips
@@ -111,7 +97,7 @@ class ChipStage:
         waiting: dict[str, str] = {}
         spots = []
         for photo in self._unpaired(name):
-            age = (self.now.date() - photo.taken_at.date()).days
+            age = (self.work.now.date() - photo.taken_at.date()).days
             if age < sensor.settle_days:
                 waiting[photo.photo_id] = "deferred"
                 continue
@@ -121,7 +107,7 @@ class ChipStage:
                     photo.lon,
                     photo.lat,
                     photo.taken_at.date(),
-                    photo_hash(self.order.seed, photo.photo_id),
+                    photo_hash(self.work.order.seed, photo.photo_id),
                 )
             )
         mine = [row for row in self.state.chips if row.sensor == name]
@@ -129,9 +115,9 @@ class ChipStage:
             spots,
             existing=[Centre(row.chip, row.photos) for row in mine if row.kept],
             blocked=[row.chip for row in mine if not row.kept],
-            cell_box=self.order.ground.cell.box,
+            cell_box=self.work.order.ground.cell.box,
             sensor=sensor,
-            cap=self.services.catalogue.rules.photos_per_chip,
+            cap=self.work.services.catalogue.rules.photos_per_chip,
         )
         return placement.chips, dict(placement.members), dict(placement.unplaced) | waiting
 
@@ -162,9 +148,9 @@ class ChipStage:
         def fetch(chip: Chip) -> Piece:
             return self._fetch_chip(chip, placed.scenes[chip.chip_id])
 
-        return self.batches.run(
+        return self.work.batches.run(
             [chip.chip_id for chip in chips],
-            lambda: self.services.in_order(self.services.pixel_pool, fetch, chips),
+            lambda: self.work.services.in_order(self.work.services.pixel_pool, fetch, chips),
         )
 
     def _fetch_chip(self, chip: Chip, scenes: Sequence[Scene]) -> Piece:
@@ -173,7 +159,7 @@ class ChipStage:
         refused: list[RefusedScene] = []
         for scene in scenes[: sensor.candidates]:
             delta = delta_days(scene, chip.target_date)
-            pixels = self.services.earth_engine.read(chip, scene, sensor)
+            pixels = self.work.services.earth_engine.read(chip, scene, sensor)
             if isinstance(pixels, SceneGone):
                 refused.append(
                     RefusedScene(scene.scene_id, delta, scene.cloud_scene_pct, None, None, "gone")
@@ -225,13 +211,13 @@ class ChipStage:
             None if verdict["scene"] is None else adapter(Scene).validate_python(verdict["scene"])
         )
         refused = tuple(RefusedScene(**one) for one in verdict["refused"])
-        self.summary.scenes_refused += len(refused)
+        self.work.summary.scenes_refused += len(refused)
         if verdict["outcome"] == Outcome.KEPT:
-            self.summary.chips[chip.sensor] += 1
+            self.work.summary.chips[chip.sensor] += 1
         else:
-            self.summary.reasons[f"{chip.sensor} chip: {verdict['reason']}"] += 1
+            self.work.summary.reasons[f"{chip.sensor} chip: {verdict['reason']}"] += 1
         return ChipRow(
-            chip_id=chip.chip_id, sensor=chip.sensor, cell=self.order.cell_id,
+            chip_id=chip.chip_id, sensor=chip.sensor, cell=self.work.order.cell_id,
             time_bin=chip.time_bin, outcome=verdict["outcome"], reason=verdict["reason"],
             scene_id=scene.scene_id if scene else None,
             acquired_at=scene.acquired_at.astimezone(UTC) if scene else None,
@@ -247,7 +233,7 @@ class ChipStage:
             shard=location.shard if location else None,
             offset=location.offset if location else None,
             size=location.size if location else None,
-            sha256=location.sha256 if location else None, generation=self.generation,
+            sha256=location.sha256 if location else None, generation=self.work.generation,
             scene_cloud_limit_pct=sensor.scene_cloud_limit_pct,
             chip_cloud_limit_pct=sensor.chip_cloud_limit_pct,
             missing_limit_pct=sensor.missing_limit_pct,
@@ -276,11 +262,11 @@ class ChipStage:
             replace(photo, unpaired=_reasons(photo, unpaired, with_pair))
             for photo in photos.values()
         )
-        fresh = {photo.photo_id for photo in made if photo.generation == self.generation}
-        self.summary.paired += len(fresh & with_pair.keys())
+        fresh = {photo.photo_id for photo in made if photo.generation == self.work.generation}
+        self.work.summary.paired += len(fresh & with_pair.keys())
         for photo in made:
             if photo.photo_id in fresh:
-                self.summary.unpaired.update(
+                self.work.summary.unpaired.update(
                     f"{name}: {why}" for name, why in photo.unpaired.items()
                 )
         return replace(
@@ -298,7 +284,7 @@ class ChipStage:
             col=where.column,
             delta_days=(chip.acquired_at.astimezone(UTC).date() - photo.taken_at.date()).days,
             distance_m=where.distance_m,
-            cell=self.order.cell_id, generation=self.generation,
+            cell=self.work.order.cell_id, generation=self.work.generation,
         )  # fmt: skip
 
 

@@ -19,12 +19,10 @@ from flows.photo_work import judge_photos, kept_row, rejected_row, unreadable_ro
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from flows.batches import Batches, Finished, Piece
+    from flows.batches import Finished, Piece
     from flows.cell_state import CellState
-    from flows.orders import Order, Summary
     from flows.rows import PhotoRow, RejectRow
-    from flows.services import Services
-    from flows.steps import Steps
+    from flows.work import CellWork
 
 PHOTO_BATCH: Final = 64
 """Photos in a shard: a few seconds of work to repeat at most, and still one object for many."""
@@ -46,25 +44,13 @@ class PhotoStage:
     """The photos of one cell under one order.
 
     Attributes:
-        order: What is asked.
+        work: The cell, the order and what they are worked on with.
         state: The cell as it was committed last.
-        now: Uploads after this are left for a later run.
-        generation: The generation being made.
-        services: The outside world.
-        steps: What was decided on the way.
-        batches: Finished work.
-        summary: Counts, added to.
         tell: Called with photos kept, after each batch.
     """
 
-    order: Order
+    work: CellWork
     state: CellState
-    now: datetime
-    generation: int
-    services: Services
-    steps: Steps
-    batches: Batches
-    summary: Summary
     tell: Callable[[int], None]
     _waiting: dict[str, Photo] = field(default_factory=dict)
     _judged: dict[str, Photo] = field(default_factory=dict)
@@ -78,15 +64,17 @@ class PhotoStage:
     @property
     def quota(self) -> int:
         """Kept photos that the order wants in its part of the cell."""
-        return quota_for(self.services.catalogue.rules.quota_per_cell, self.order.ground.share)
+        return quota_for(
+            self.work.services.catalogue.rules.quota_per_cell, self.work.order.ground.share
+        )
 
     def run(self) -> CellState:
         """Returns the cell's state with what was found and judged; not yet committed."""
-        here = [row for row in self.state.photos if self.order.ground.holds(row.lon, row.lat)]
+        here = [row for row in self.state.photos if self.work.order.ground.holds(row.lon, row.lat)]
         self._kept = len(here)
         self._kept_by_owner.update(row.owner for row in here)
         since = self._since()
-        if self._kept >= self.quota or (since is not None and since >= self.now):
+        if self._kept >= self.quota or (since is not None and since >= self.work.now):
             self._say_short()
             return self.state
         survey = self._start()
@@ -96,10 +84,10 @@ class PhotoStage:
         self._close()
         self._say_short()
         surveyed = Surveyed(
-            ground=self.order.ground_key,
-            taken_from=str(self.order.taken_from),
-            taken_until=str(self.order.taken_until),
-            uploaded_until=self.now.isoformat(),
+            ground=self.work.order.ground_key,
+            taken_from=str(self.work.order.taken_from),
+            taken_until=str(self.work.order.taken_until),
+            uploaded_until=self.work.now.isoformat(),
             quota=self.quota,
             ended=ending,
             calls=self._calls,
@@ -116,19 +104,19 @@ class PhotoStage:
 
     def _say_short(self) -> None:
         if self._kept < self.quota:
-            self.summary.short[self.order.cell_id] = self.quota - self._kept
+            self.work.summary.short[self.work.order.cell_id] = self.quota - self._kept
 
     def _start(self) -> Survey:
-        flickr = self.services.catalogue.flickr
+        flickr = self.work.services.catalogue.flickr
         probe = Probe(
-            self.order.ground.bounds,
-            self.order.taken_from,
-            self.order.taken_until + timedelta(days=1),
+            self.work.order.ground.bounds,
+            self.work.order.taken_from,
+            self.work.order.taken_until + timedelta(days=1),
         )
-        seed = self.order.seed
-        if any(one.ground == self.order.ground_key for one in self.state.surveyed):
+        seed = self.work.order.seed
+        if any(one.ground == self.work.order.ground_key for one in self.state.surveyed):
             # The calls of an earlier survey were not enough: other strata come first this time.
-            seed = photo_hash(seed, self.now.isoformat())
+            seed = photo_hash(seed, self.work.now.isoformat())
         return Survey.start(
             [probe], seed, self.quota, flickr.calls_per_cell,
             split_above=min(flickr.split_above, max(FULL_PAGE, SURPLUS * self.quota)),
@@ -140,9 +128,9 @@ class PhotoStage:
             datetime.fromisoformat(one.uploaded_until)
             for one in self.state.surveyed
             if one.ended == "exhausted"
-            and one.ground == self.order.ground_key
-            and date.fromisoformat(one.taken_from) <= self.order.taken_from
-            and date.fromisoformat(one.taken_until) >= self.order.taken_until
+            and one.ground == self.work.order.ground_key
+            and date.fromisoformat(one.taken_from) <= self.work.order.taken_from
+            and date.fromisoformat(one.taken_until) >= self.work.order.taken_until
             and one.quota >= self.quota
         ]
         return max(done, default=None)
@@ -152,27 +140,27 @@ class PhotoStage:
         known = {row.photo_id for row in self.state.photos}
         known |= {row.photo_id for row in self.state.rejects if row.reason not in REVISITED}
         known |= self._judged.keys() | self._rejects.keys() | self._waiting.keys()
-        licences = sorted(self.services.catalogue.rules.licence_ids)
+        licences = sorted(self.work.services.catalogue.rules.licence_ids)
         arrived: list[Photo] = []
         wanted = SURPLUS * (self.quota - self._kept)
         while (question := survey.next()) is not None:
-            self.services.keep_going()
+            self.work.services.keep_going()
             probe, page = question
 
             def ask(probe: Probe = probe, page: int = page) -> SearchPage:
-                return self.services.flickr.search(
+                return self.work.services.flickr.search(
                     probe.box,
                     taken_from=probe.taken_from,
                     taken_until=probe.taken_until,
                     uploaded_from=since,
-                    uploaded_until=self.now,
+                    uploaded_until=self.work.now,
                     licences=licences,
                     page=page,
                 )
 
-            answer = self.steps.remember(f"search-{self._calls:04d}", SearchPage, ask)
+            answer = self.work.steps.remember(f"search-{self._calls:04d}", SearchPage, ask)
             self._calls += 1
-            box = self.order.ground.cell.box
+            box = self.work.order.ground.cell.box
             fresh = [
                 photo for photo in answer.photos
                 # Flickr's boxes are closed: what lies on the far edge is the neighbour's.
@@ -183,9 +171,9 @@ class PhotoStage:
             for row in answer.unreadable:
                 if row.photo_id and row.photo_id not in known:
                     known.add(row.photo_id)
-                    self.summary.seen += 1
+                    self.work.summary.seen += 1
                     self._rejects[row.photo_id] = unreadable_row(
-                        row.photo_id, row.detail, self.order.cell_id, self.generation
+                        row.photo_id, row.detail, self.work.order.cell_id, self.work.generation
                     )
             survey = survey.answered(
                 probe, page, total=answer.total, pages=answer.pages,
@@ -203,17 +191,17 @@ class PhotoStage:
 
     def _screen(self, arrived: Sequence[Photo]) -> None:
         """Lets the rules on metadata speak, then drops all but one of each burst."""
-        rules = self.services.catalogue.rules
+        rules = self.work.services.catalogue.rules
         asked = Rules(
             min_accuracy=rules.min_accuracy,
             licences=rules.licence_ids,
-            taken_from=self.order.taken_from,
-            taken_until=self.order.taken_until + timedelta(days=1),
+            taken_from=self.work.order.taken_from,
+            taken_until=self.work.order.taken_until + timedelta(days=1),
         )
-        self.summary.seen += len(arrived)
+        self.work.summary.seen += len(arrived)
         passed = []
         for photo in arrived:
-            reason = screen(photo, self.order.ground, asked)
+            reason = screen(photo, self.work.order.ground, asked)
             if reason is None:
                 passed.append(photo)
             else:
@@ -226,12 +214,12 @@ class PhotoStage:
                 self._reject(photo, Stage.SCREEN, "burst", detail=doubles[photo.photo_id])
             else:
                 self._waiting[photo.photo_id] = photo
-                self.summary.screened += 1
+                self.work.summary.screened += 1
 
     def _judge(self) -> None:
         """Downloads and judges, batch after batch, until the quota is met or nobody waits."""
-        rules = self.services.catalogue.rules
-        queue = [Candidate.of(photo, self.order.seed) for photo in self._waiting.values()]
+        rules = self.work.services.catalogue.rules
+        queue = [Candidate.of(photo, self.work.order.seed) for photo in self._waiting.values()]
         while queue:
             chosen = choose(
                 queue, kept_by_owner=self._kept_by_owner, kept=self._kept, quota=self.quota,
@@ -246,7 +234,7 @@ class PhotoStage:
     def _judge_batch(self, chosen: Sequence[Candidate]) -> None:
         photos = [self._waiting.pop(one.photo_id) for one in chosen]
         self._judged.update((photo.photo_id, photo) for photo in photos)
-        done = self.batches.run(
+        done = self.work.batches.run(
             [photo.photo_id for photo in photos], lambda: self._judged_pieces(photos)
         )
         for photo, finished in zip(photos, done, strict=True):
@@ -254,8 +242,8 @@ class PhotoStage:
         self.tell(len(self._photos))
 
     def _judged_pieces(self, photos: Sequence[Photo]) -> list[Piece]:
-        self.summary.downloaded += len(photos)
-        return judge_photos(photos, self.services)
+        self.work.summary.downloaded += len(photos)
+        return judge_photos(photos, self.work.services)
 
     def _take(self, photo: Photo, finished: Finished) -> None:
         """Makes a row of a judged photo."""
@@ -272,12 +260,14 @@ class PhotoStage:
             return
         self._kept += 1
         self._kept_by_owner[photo.owner] += 1
-        self.summary.kept += 1
-        self._photos.append(kept_row(photo, verdict, location, self.order.cell_id, self.generation))
+        self.work.summary.kept += 1
+        self._photos.append(
+            kept_row(photo, verdict, location, self.work.order.cell_id, self.work.generation)
+        )
 
     def _close(self) -> None:
         """Gives a reason to every photo that still waits."""
-        rules = self.services.catalogue.rules
+        rules = self.work.services.catalogue.rules
         limit = quota_for(self.quota, rules.owner_share)
         for photo in self._waiting.values():
             full = self._kept < self.quota and self._kept_by_owner[photo.owner] >= limit
@@ -286,7 +276,7 @@ class PhotoStage:
 
     def _reject(self, photo: Photo, stage: Stage, reason: str, **more: Any) -> None:
         self._rejects[photo.photo_id] = rejected_row(
-            photo, stage, reason, self.order.cell_id, self.generation, **more
+            photo, stage, reason, self.work.order.cell_id, self.work.generation, **more
         )
 
 

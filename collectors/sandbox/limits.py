@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
 from collectors.sandbox.earth_engine_errors import EarthEngineError
@@ -56,6 +57,24 @@ class Limits:
 
 REAL_LIMITS: Final = Limits()
 """The limits of the real service."""
+
+
+def parse_limits(text: str) -> Limits:
+    """Return the real limits but for those that a JSON object names, such as {"at_once": 10}.
+
+    Raises:
+        ValueError: It is no such object, or names what is no limit; the text says which.
+    """
+    changes = json.loads(text)
+    known = [entry.name for entry in fields(Limits)]
+    if not isinstance(changes, dict) or not set(changes) <= set(known):
+        message = f"limits are a JSON object with any of {', '.join(known)}, not {text}"
+        raise ValueError(message)
+    for name, value in changes.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            message = f"the limit {name} must be a number of at least 0, not {value!r}"
+            raise ValueError(message)
+    return Limits(**changes)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ import shapely
 
 from collectors.sandbox.geometry import Geometry
 from collectors.sandbox.landcover import Landcover
-from collectors.sandbox.limits import Limits
+from collectors.sandbox.limits import Limits, parse_limits
 from collectors.sandbox.scenes import SceneWorld, Sensor
 from tests.sandbox.services import PROJECT, PUBLIC, message_of, running
 
@@ -580,6 +580,21 @@ def test_too_many_at_once_are_429(service: Service) -> None:
         assert refused.json()["error"]["status"] == "RESOURCE_EXHAUSTED"
         assert "Too Many Requests" in message_of(refused, 429)
         assert narrow.compute(graph(const(1))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"at_one": 3}', "any of payload_bytes"),
+        ('{"at_once": -3}', "at_once must be a number of at least 0"),
+        ("[]", "JSON object"),
+    ],
+)
+def test_limits_that_do_not_exist_cannot_be_set(text: str, message: str) -> None:
+    """A misspelt limit is an error and not an unlimited service."""
+    assert parse_limits('{"at_once": 3}') == Limits(at_once=3)
+    with pytest.raises(ValueError, match=message):
+        parse_limits(text)
 
 
 def test_more_than_a_hundred_a_second_are_429() -> None:

@@ -7,8 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from collectors.sandbox.limits import parse_limits
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from collectors.sandbox.limits import Limits
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         weights=read.weights,
         port=read.port,
         beyond_limit=read.beyond_limit,
+        limits=read.limits,
         **{name: value for name in ("key", "secret") if (value := getattr(read, name)) is not None},
     )
     try:
@@ -64,6 +69,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="repeat",
         help="what a search answers after its first 4,000 results: its last page, or code 20",
     )
+    parser.add_argument(
+        "--limits",
+        type=_limits,
+        default="{}",
+        help="Earth Engine's limits that differ from the real ones, as JSON, "
+        'such as {"at_once": 10, "monthly_eecu_s": 100}',
+    )
     parser.add_argument("--with-parent", action="store_true", help="end when stdin is closed")
     return parser.parse_args(arguments)
 
@@ -79,6 +91,13 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 65536):
         raise argparse.ArgumentTypeError(f"{text} is not a port, 0..65535")
     return int(text)
+
+
+def _limits(text: str) -> Limits:
+    try:
+        return parse_limits(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _letters(text: str) -> str:

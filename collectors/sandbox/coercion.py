@@ -183,6 +183,10 @@ def _only(*kinds: type) -> Callable[[object], object]:
     return convert
 
 
+def _filter(value: object) -> object:
+    return value if hasattr(value, "holds") else _WRONG
+
+
 def _callable(value: object) -> object:
     return value if callable(value) else _WRONG
 
@@ -207,4 +211,5 @@ _CONVERTERS: dict[str, Callable[[object], object]] = {
     "ImageCollection": _collection,
     "FeatureCollection": _collection,
     "Algorithm": _callable,
+    "Filter": _filter,
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
@@ -23,34 +21,34 @@ from collectors.sandbox import (
     functions_lists,
     functions_numbers,
 )
+from collectors.sandbox.assets import Assets
+from collectors.sandbox.compute_meter import QUOTA_HEADER, RESTRICTED, ComputeMeter, Work
 from collectors.sandbox.discovery import algorithms_document, discovery_document
+from collectors.sandbox.earth_engine_bodies import (
+    collection_rows,
+    parse_body,
+    parse_workload_tag,
+)
 from collectors.sandbox.earth_engine_errors import EarthEngineError, not_implemented
 from collectors.sandbox.encoding import (
-    PUBLIC_ASSETS,
-    describe_asset,
-    describe_collection,
+    describe_image,
     encode,
     encode_feature,
 )
 from collectors.sandbox.expressions import evaluate
+from collectors.sandbox.limits import REAL_LIMITS, Gate, Limits
+from collectors.sandbox.paging import Pages
 from collectors.sandbox.pixel_requests import read_pixels
-from collectors.sandbox.scenes import SENSORS
 from collectors.sandbox.service_account import GRANT_TYPE, TOKEN_LIFETIME_S, InvalidAssertionError
-from collectors.sandbox.values import Collection, Feature, Image, scene_image
+from collectors.sandbox.values import Feature, Image, scene_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
 
-    from collectors.sandbox.scenes import Scene, SceneWorld
+    from collectors.sandbox.scenes import SceneWorld
     from collectors.sandbox.service_account import ServiceAccount
-
-MAX_PAYLOAD_BYTES: Final = 10_485_760
-"""Largest body of a request (the service's own error message)."""
-
-PAGE_SIZE: Final = 1_000
-"""Rows of a page of `computeFeatures`: default and maximum."""
 
 FUNCTION_MODULES: Final = (
     functions_collections,
@@ -65,7 +63,6 @@ FUNCTION_MODULES: Final = (
 )
 """The modules whose import fills the registry of functions."""
 
-_KEPT_TABLES: Final = 8
 _UNAUTHENTICATED: Final = (
     "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie "
     "or other valid authentication credential."
@@ -79,6 +76,7 @@ def routes(
     meter: Callable[[str], None],
     now: Callable[[], float],
     account: ServiceAccount,
+    limits: Limits = REAL_LIMITS,
 ) -> list[Route]:
     """Return the routes of the API.
 
@@ -88,9 +86,21 @@ def routes(
         meter: Called once for each request with its kind, such as "ee.get_pixels".
         now: Gives the seconds since 1970.
         account: The service account that may ask for tokens.
+        limits: What is refused.
     """
-    service = _Service(world, project, meter, now, account)
+    service = _Service(
+        world,
+        project,
+        meter,
+        now,
+        account,
+        limits,
+        Gate(limits, now),
+        ComputeMeter(limits.monthly_eecu_s, now),
+        Assets(world, limits),
+    )
     return [
+        Route("/_sandbox/eecu", lambda _: JSONResponse(service.compute_meter.read())),
         Route("/token", service.token, methods=["POST"]),
         Route("/$discovery/rest", service.discovery, methods=["GET"]),
         Route("/v1/{path:path}", service.read, methods=["GET"]),
@@ -105,7 +115,11 @@ class _Service:
     meter: Callable[[str], None]
     now: Callable[[], float]
     account: ServiceAccount
-    tables: dict[str, list[Feature | Image]] = field(default_factory=dict)
+    limits: Limits
+    gate: Gate
+    compute_meter: ComputeMeter
+    assets: Assets
+    tables: Pages[Feature | Image] = field(default_factory=Pages)
 
     async def token(self, request: Request) -> Response:
         """Exchange a signed assertion for an access token (RFC 7523)."""
@@ -133,18 +147,14 @@ class _Service:
         return Response(content, media_type="application/json")
 
     async def read(self, request: Request) -> Response:
-        """Serve GET requests: the list of functions and what is known of an asset."""
+        """Serve GET requests: the list of functions and what is known of assets."""
         path = request.path_params["path"]
         listing = path == f"projects/{self.project}/algorithms"
         self.meter("ee.algorithms" if listing else "ee.assets")
-        try:
-            self._authorize(request)
-            if listing:
-                content = await run_in_threadpool(algorithms_document)
-                return Response(content, media_type="application/json")
-            return JSONResponse(await run_in_threadpool(self._asset, path))
-        except EarthEngineError as error:
-            return JSONResponse(error.body(), error.code)
+        if listing:
+            return await self._serve(request, algorithms_document)
+        query = dict(request.query_params)
+        return await self._serve(request, lambda: self.assets.read(path, query))
 
     async def compute(self, request: Request) -> Response:
         """Serve POST requests: values, tables and pixels."""
@@ -152,30 +162,60 @@ class _Service:
         kind = {
             "compute": "ee.value",
             "computeFeatures": "ee.features",
+            "computeImages": "ee.features",
             "getPixels": "ee.get_pixels",
             "computePixels": "ee.compute_pixels",
         }.get(verb, "ee.assets")
         self.meter(kind)
+        content = await request.body()
+        return await self._serve(request, lambda: self._answer(path, verb, content))
+
+    async def _serve(
+        self, request: Request, answer: Callable[[], Response | bytes | dict[str, Any]]
+    ) -> Response:
+        """Let a request in if it may, and answer it in a thread."""
         try:
             self._authorize(request)
-            content = await request.body()
-            if len(content) > MAX_PAYLOAD_BYTES:
-                message = f"Request payload size exceeds the limit: {MAX_PAYLOAD_BYTES} bytes."
-                raise EarthEngineError(message)
-            return await run_in_threadpool(self._answer, path, verb, _parse_body(content))
+            self.gate.enter(restricted=self.compute_meter.restricted)
         except EarthEngineError as error:
             return JSONResponse(error.body(), error.code)
+        try:
+            content = await run_in_threadpool(answer)
+        except EarthEngineError as error:
+            content = JSONResponse(error.body(), error.code)
+        finally:
+            self.gate.leave()
+        if isinstance(content, dict):
+            content = JSONResponse(content)
+        elif isinstance(content, bytes):
+            content = Response(content, media_type="application/json")
+        if self.compute_meter.restricted:
+            content.headers[QUOTA_HEADER] = RESTRICTED
+        return content
 
     def _authorize(self, request: Request) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" or not self.account.accepts(token, self.now()):
             raise EarthEngineError(_UNAUTHENTICATED, 401)
 
-    def _answer(self, path: str, verb: str, body: Mapping[str, Any]) -> Response:
+    def _answer(self, path: str, verb: str, content: bytes) -> Response | dict[str, Any]:
+        if len(content) > self.limits.payload_bytes:
+            message = f"Request payload size exceeds the limit: {self.limits.payload_bytes} bytes."
+            raise EarthEngineError(message)
+        body = parse_body(content, verb)
+        tag = parse_workload_tag(body)
+        work = Work()
+        try:
+            return self._compute(path, verb, body, work)
+        finally:
+            # What fails has cost its share, too.
+            self.compute_meter.charge(work, tag)
+
+    def _compute(
+        self, path: str, verb: str, body: Mapping[str, Any], work: Work
+    ) -> Response | dict[str, Any]:
         if verb == "getPixels":
-            scene = self._scene(path)
-            content, media_type = read_pixels(scene_image(scene), body, self.world.landcover)
-            return Response(content, media_type=media_type)
+            return self._pixels(scene_image(self.assets.scene(path)), body, work)
         project, _, resource = path.removeprefix("projects/").partition("/")
         if project != self.project:
             message = (
@@ -185,97 +225,59 @@ class _Service:
             raise EarthEngineError(message, 403)
         match f"{resource}:{verb}":
             case "value:compute":
-                return JSONResponse({"result": encode(self._evaluate(body))})
+                return {"result": encode(self._evaluate(body, work))}
             case "table:computeFeatures":
-                return JSONResponse(self._features(body))
+                return self._features(body, work)
+            case "imageCollection:computeImages":
+                return self._images(body, work)
             case "image:computePixels":
-                image = self._evaluate(body)
+                image = self._evaluate(body, work)
                 if not isinstance(image, Image):
                     message = "The expression of image:computePixels must yield an Image."
                     raise EarthEngineError(message)
-                content, media_type = read_pixels(image, body, self.world.landcover)
-                return Response(content, media_type=media_type)
+                work.computed = True
+                return self._pixels(image, body, work)
         what = f"the method {resource}:{verb}"
         raise not_implemented(what)
 
-    def _evaluate(self, body: Mapping[str, Any]) -> object:
+    def _pixels(self, image: Image, body: Mapping[str, Any], work: Work) -> Response:
+        content, media_type = read_pixels(
+            image, body, self.world.landcover, limits=self.limits, work=work
+        )
+        return Response(content, media_type=media_type)
+
+    def _evaluate(self, body: Mapping[str, Any], work: Work) -> object:
         if "expression" not in body:
             message = "The request must have an 'expression'."
             raise EarthEngineError(message)
-        return evaluate(body["expression"], self.world)
+        return evaluate(body["expression"], self.world, max_depth=self.limits.depth, work=work)
 
-    def _features(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        size = body.get("pageSize") or PAGE_SIZE
-        if not isinstance(size, int) or size < 0:
-            message = "pageSize must be a positive number."
-            raise EarthEngineError(message)
-        size = min(size, PAGE_SIZE)
-        text = json.dumps(body.get("expression"), sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        start = _parse_page_token(body.get("pageToken"), digest)
-        rows = self.tables.get(digest)
-        if rows is None:
-            rows = _rows(self._evaluate(body))
+    def _features(self, body: Mapping[str, Any], work: Work) -> dict[str, Any]:
+        rows, following = self._elements("computeFeatures", body, work)
         page: dict[str, Any] = {}
         if rows:
             page["type"] = "FeatureCollection"
-            page["features"] = [encode_feature(row) for row in rows[start : start + size]]
-        if start + size < len(rows):
-            page["nextPageToken"] = f"{digest}-{start + size}"
-            # The following pages come from the same table, which is kept for a while.
-            while len(self.tables) >= _KEPT_TABLES:
-                self.tables.pop(next(iter(self.tables)), None)
-            self.tables[digest] = rows
-        return page
+            page["features"] = [encode_feature(row) for row in rows]
+        return page | ({"nextPageToken": following} if following else {})
 
-    def _asset(self, path: str) -> dict[str, Any]:
-        if ":" in path:
-            what = f"the method {path.rpartition(':')[2]} of assets"
-            raise not_implemented(what)
-        name = path.removeprefix(PUBLIC_ASSETS)
-        if path.startswith(PUBLIC_ASSETS) and name in SENSORS:
-            return describe_collection(name)
-        return describe_asset(self._scene(path))
+    def _images(self, body: Mapping[str, Any], work: Work) -> dict[str, Any]:
+        rows, following = self._elements("computeImages", body, work)
+        images = []
+        for row in rows:
+            if not isinstance(row, Image):
+                message = "The expression of imageCollection:computeImages must yield images."
+                raise EarthEngineError(message)
+            images.append(describe_image(row))
+        page: dict[str, Any] = {"images": images} if images else {}
+        return page | ({"nextPageToken": following} if following else {})
 
-    def _scene(self, path: str) -> Scene:
-        scene = None
-        if path.startswith(PUBLIC_ASSETS):
-            scene = self.world.find(path.removeprefix(PUBLIC_ASSETS))
-        if scene is None:
-            message = f"Asset '{path}' does not exist or doesn't allow this operation."
-            raise EarthEngineError(message, 404)
-        return scene
-
-
-def _parse_body(content: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(content)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        message = "Invalid JSON payload received. An object is expected."
-        raise EarthEngineError(message)
-    return body
-
-
-def _parse_page_token(token: str | None, digest: str) -> int:
-    if not token:
-        return 0
-    owner, _, start = token.partition("-")
-    if owner != digest or not start.isdigit():
-        message = "Invalid page token: it belongs to another request."
-        raise EarthEngineError(message)
-    return int(start)
-
-
-def _rows(table: object) -> list[Feature | Image]:
-    if not isinstance(table, Collection):
-        message = "The expression of table:computeFeatures must yield a collection."
-        raise EarthEngineError(message)
-    rows: list[Feature | Image] = []
-    for element in table.elements():
-        if isinstance(element, Collection):
-            message = "A collection of collections must be flattened before it is sent."
-            raise EarthEngineError(message)
-        rows.append(element)
-    return rows
+    def _elements(
+        self, verb: str, body: Mapping[str, Any], work: Work
+    ) -> tuple[Sequence[Feature | Image], str | None]:
+        return self.tables.page(
+            [verb, body.get("expression")],
+            lambda: collection_rows(verb, self._evaluate(body, work)),
+            size=body.get("pageSize"),
+            token=body.get("pageToken"),
+            most=self.limits.rows,
+        )

@@ -23,6 +23,8 @@ from collectors.sandbox.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from collectors.sandbox.bands import ImageBand
     from collectors.sandbox.scenes import Scene
 
@@ -101,15 +103,27 @@ def describe_asset(scene: Scene) -> dict[str, Any]:
         "id": scene.asset_id,
         "startTime": start,
         "endTime": start,
-        "properties": {
-            key: encode(value)
-            for key, value in scene.properties.items()
-            if not key.startswith("system:") or key == "system:index"
-        },
+        "properties": _own_properties(scene.properties),
         "geometry": geometry,
         "bands": [_describe_band(scene, band) for band in scene_image(scene).bands],
-        "sizeBytes": str(scene.properties["system:asset_size"]),
+        "sizeBytes": str(scene.properties.get("system:asset_size", 0)),
     }
+
+
+def describe_image(image: Image) -> dict[str, Any]:
+    """Return what `imageCollection.computeImages` tells of an image, stored or computed."""
+    if image.scene is not None:
+        document = describe_asset(image.scene)
+        document["properties"] |= _own_properties(image.properties)
+        return document
+    document = {
+        "type": "IMAGE",
+        "properties": _own_properties(image.properties),
+        "bands": [_describe_computed_band(band) for band in image.bands],
+    }
+    if image.name is not None:
+        document["id"] = image.name
+    return document
 
 
 def describe_collection(name: str) -> dict[str, Any]:
@@ -117,18 +131,38 @@ def describe_collection(name: str) -> dict[str, Any]:
     return {"type": "IMAGE_COLLECTION", "name": PUBLIC_ASSETS + name, "id": name}
 
 
+def _own_properties(properties: Mapping[str, object]) -> dict[str, Any]:
+    """Return the properties that an asset states as such; time and footprint have own fields."""
+    return {
+        key: encode(value)
+        for key, value in properties.items()
+        if not key.startswith("system:") or key == "system:index"
+    }
+
+
 def _describe_band(scene: Scene, band: ImageBand) -> dict[str, Any]:
+    document = _describe_computed_band(band)
+    step = round(band.projection.transform[0] / scene.gsd)
+    document["grid"]["dimensions"] = {
+        "width": scene.columns // step,
+        "height": scene.rows // step,
+    }
+    return document
+
+
+def _describe_computed_band(band: ImageBand) -> dict[str, Any]:
     scale_x, shear_x, left, shear_y, scale_y, top = band.projection.transform
-    step = round(scale_x / scene.gsd)
     data_type: dict[str, Any] = {"precision": "FLOAT"}
     if band.dtype.kind in "iu":
-        data_type = {"precision": "INT", "range": {"max": int(np.iinfo(band.dtype.name).max)}}
+        limits = np.iinfo(band.dtype.name)
+        data_type = {"precision": "INT", "range": {"max": int(limits.max)}}
+        if limits.min < 0:
+            data_type["range"]["min"] = int(limits.min)
     return {
         "id": band.name,
         "dataType": data_type,
         "grid": {
-            "crsCode": scene.crs,
-            "dimensions": {"width": scene.columns // step, "height": scene.rows // step},
+            "crsCode": band.projection.crs,
             "affineTransform": {
                 "scaleX": scale_x,
                 "shearX": shear_x,

@@ -12,7 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from collectors.sandbox.coercion import coerce
+from collectors.sandbox.compute_meter import Work
 from collectors.sandbox.earth_engine_errors import EarthEngineError, not_implemented
+from collectors.sandbox.limits import REAL_LIMITS
 from collectors.sandbox.registry import IMPLEMENTATIONS, LOADERS
 from collectors.sandbox.signatures import Signature, signatures
 
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from collectors.sandbox.scenes import SceneWorld
-
-MAX_DEPTH: Final = 100
-"""Deepest nesting of an expression that the service takes."""
 
 _MISSING: Final = object()
 
@@ -134,6 +133,7 @@ class _Call:
     implementation: Callable[..., object]
     arguments: tuple[Node | None, ...]
     free: frozenset[str]
+    work: Work
 
     def evaluate(self, frame: Frame) -> object:
         home = frame
@@ -147,6 +147,7 @@ class _Call:
 
     def _call(self, frame: Frame) -> object:
         name = self.signature.name
+        self.work.calls += 1
         if name == "If":
             condition, *cases = self.arguments
             chosen = cases[0 if condition is not None and condition.evaluate(frame) else 1]
@@ -162,10 +163,12 @@ class _Call:
 class _Compiler:
     graph: Mapping[str, Any]
     world: SceneWorld
+    max_depth: int
+    work: Work
     _done: dict[str, Node] = field(default_factory=dict)
     _open: list[str] = field(default_factory=list)
 
-    def reference(self, key: str, depth: int) -> Node:
+    def reference(self, key: str) -> Node:
         if key in self._done:
             return self._done[key]
         if key in self._open:
@@ -175,13 +178,13 @@ class _Compiler:
             message = f"The expression has no value {key!r}."
             raise EarthEngineError(message)
         self._open.append(key)
-        self._done[key] = self.node(self.graph[key], depth)
+        self._done[key] = self.node(self.graph[key])
         self._open.pop()
         return self._done[key]
 
     def node(self, wire: object, depth: int = 0) -> Node:
-        if depth > MAX_DEPTH:
-            message = "The expression is nested too deeply."
+        if depth >= self.max_depth:
+            message = f"Expression is nested too deeply: more than {self.max_depth} levels."
             raise EarthEngineError(message)
         if not isinstance(wire, dict) or len(wire) != 1:
             message = f"Not a value of an expression: {str(wire)[:100]}"
@@ -195,7 +198,8 @@ class _Compiler:
             case "argumentReference":
                 return _Argument(content, frozenset({content}))
             case "valueReference":
-                return self.reference(content, depth)
+                # What is referred to begins anew: the limit is on nesting within one value.
+                return self.reference(content)
             case "arrayValue":
                 items = tuple(self.node(item, depth + 1) for item in content.get("values", ()))
                 return _List(items, _free(items))
@@ -205,7 +209,7 @@ class _Compiler:
                 return _Dictionary(named, _free(named.values()))
             case "functionDefinitionValue":
                 names = tuple(content.get("argumentNames", ()))
-                body = self.reference(content["body"], depth + 1)
+                body = self.reference(content["body"])
                 return _Definition(names, body, body.free - frozenset(names))
             case "functionInvocationValue":
                 return self._invocation(content, depth)
@@ -243,19 +247,27 @@ class _Compiler:
         free = _free(node for node in arguments if node is not None)
         if name in LOADERS:
             implementation = partial(implementation, self.world)
-        return _Call(signature, implementation, tuple(arguments), free)
+        return _Call(signature, implementation, tuple(arguments), free, self.work)
 
 
 def _free(nodes: Iterable[Node]) -> frozenset[str]:
     return frozenset().union(*(node.free for node in nodes))
 
 
-def evaluate(expression: Mapping[str, Any], world: SceneWorld) -> object:
+def evaluate(
+    expression: Mapping[str, Any],
+    world: SceneWorld,
+    *,
+    max_depth: int = REAL_LIMITS.depth,
+    work: Work | None = None,
+) -> object:
     """Return the value of an expression.
 
     Args:
         expression: {"result": key, "values": {key: node}}.
         world: The scenes that its images come from.
+        max_depth: Deepest nesting within one of the values.
+        work: Is told how many functions were called.
 
     Raises:
         EarthEngineError: It is malformed, calls what does not exist, or fails.
@@ -263,5 +275,9 @@ def evaluate(expression: Mapping[str, Any], world: SceneWorld) -> object:
     if not isinstance(expression, dict) or not isinstance(expression.get("values"), dict):
         message = "Invalid expression: it must hold 'result' and 'values'."
         raise EarthEngineError(message)
-    compiler = _Compiler(expression["values"], world)
-    return compiler.reference(str(expression.get("result")), 0).evaluate(Frame())
+    compiler = _Compiler(expression["values"], world, max_depth, work or Work())
+    try:
+        return compiler.reference(str(expression.get("result"))).evaluate(Frame())
+    except RecursionError:
+        what = "an expression of so long a chain of references"
+        raise not_implemented(what) from None

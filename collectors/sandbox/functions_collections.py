@@ -7,6 +7,7 @@ import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from collectors.sandbox.coercion import type_name
 from collectors.sandbox.earth_engine_errors import EarthEngineError
 from collectors.sandbox.functions_filters import (
     TIME_FIELD,
@@ -92,7 +93,10 @@ def _ask(query: CatalogueQuery) -> list[Element]:
 @function("Collection.filter")
 def _filter(collection: Collection, condition: Any) -> Collection:
     if not hasattr(condition, "holds"):
-        message = "Collection.filter, argument 'filter': Invalid type.\nExpected type: Filter."
+        message = (
+            "Collection.filter, argument 'filter': Invalid type.\nExpected type: Filter.\n"
+            f"Actual type: {type_name(condition)}."
+        )
         raise EarthEngineError(message)
     kept: Filter = condition
     if collection.load is not None:

@@ -210,8 +210,13 @@ def _geometric(name: str, test: Callable[[Any, Any], bool]) -> Callable[..., Fil
     return build
 
 
+def intersects(left: Any, right: Any) -> bool:
+    """Return whether two shapes of one CRS have a point in common."""
+    return bool(shapely.intersects(left, right))
+
+
 _PREDICATES: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "intersects": lambda left, right: bool(shapely.intersects(left, right)),
+    "intersects": intersects,
     "contains": lambda left, right: bool(shapely.contains(left, right)),
     "isContained": lambda left, right: bool(shapely.within(left, right)),
     "disjoint": lambda left, right: bool(shapely.disjoint(left, right)),

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from collectors.sandbox.bands import (
+    CastBand,
     ConstantBand,
+    MaskedBand,
     MosaicBand,
     RenamedBand,
 )
 from collectors.sandbox.earth_engine_errors import EarthEngineError, not_implemented
 from collectors.sandbox.registry import function, loader
+from collectors.sandbox.scenes import BANDS, SENSORS
 from collectors.sandbox.values import Collection, Image, Moment, scene_image
 
 if TYPE_CHECKING:
@@ -176,18 +181,25 @@ def _link(
         what = "Image.linkCollection but to a whole collection by system:index"
         raise not_implemented(what)
     linked = collection.load.world.find(f"{collection.load.collection}/{image.name}")
-    if linked is None:
-        message = (
-            f"Image.linkCollection: No image of '{collection.load.collection}' matches "
-            f"system:index '{image.name}'."
-        )
-        raise EarthEngineError(message)
-    other = scene_image(linked)
+    # "If a matching image is not found, any new or updated bands will be fully masked and any new
+    # or updated metadata will be null" (description of the function).
+    other = scene_image(linked) if linked else _unmatched(collection.load.collection)
     if bands is not None:
         names = [bands] if isinstance(bands, str) else list(bands)
-        image = image.with_bands([*image.bands, *select_bands(other, names)])
+        image = _add_bands(image, other.with_bands(select_bands(other, names)), None, True)
     if properties is not None:
         wanted = [properties] if isinstance(properties, str) else list(properties)
+        kept = {name: value for name, value in image.properties.items() if name not in wanted}
         copied = {name: other.properties[name] for name in wanted if name in other.properties}
-        image = image.with_properties({**image.properties, **copied})
+        image = image.with_properties({**kept, **copied})
     return image
+
+
+def _unmatched(collection: str) -> Image:
+    """Return an image of a collection's bands without a single valid pixel."""
+    nothing = ConstantBand("nothing", 0)
+    bands = [
+        RenamedBand(band.name, MaskedBand(CastBand(nothing, np.dtype(band.dtype)), nothing))
+        for band in BANDS[SENSORS[collection]]
+    ]
+    return Image({}, None, computed=tuple(bands))

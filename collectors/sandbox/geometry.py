@@ -10,7 +10,8 @@ import math
 import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyproj
@@ -30,6 +31,9 @@ _NAD83_UTM = range(26901, 26924)
 _NAD83_TO_WGS84 = 32600 - 26900
 _CHORDS_PER_SHAPE = 64
 _SHORT_EDGE = {True: 0.05, False: 5_000.0}
+_STRAIGHT_DEGREES: Final = 0.05
+"""Edges so short are left straight: the great circle is less than half a metre away."""
+
 _transformers = threading.local()
 
 
@@ -94,7 +98,7 @@ class Geometry:
     Attributes:
         shape: The shape, x before y. In degrees its rings are unbroken: they may pass 180.
         crs: "EPSG:4326", "EPSG:326zz" and so on.
-        geodesic: Whether edges follow the Earth's curve (kept for the answer only).
+        geodesic: Whether edges in degrees are great circles, and not straight in degrees.
     """
 
     shape: BaseGeometry
@@ -114,6 +118,8 @@ class Geometry:
 
     def _move(self, crs: str) -> BaseGeometry:
         shape = self.shape
+        if self.geodesic and is_geographic(self.crs):
+            shape = follow_great_circles(shape)
         if shape.length > 0.0:
             longest = max(shape.length / _CHORDS_PER_SHAPE, _SHORT_EDGE[is_geographic(self.crs)])
             shape = shapely.segmentize(shape, longest)
@@ -148,6 +154,46 @@ class Projection:
         scale_x, shear_x, _, shear_y, scale_y, _ = self.transform
         size = math.sqrt(abs(scale_x * scale_y - shear_x * shear_y))
         return size * METRES_PER_DEGREE if is_geographic(self.crs) else size
+
+
+def follow_great_circles(shape: BaseGeometry) -> BaseGeometry:
+    """Return a shape in degrees with points added, so that its edges are great circles.
+
+    Latitudes are taken as those of a sphere. Edges of half a turn or more stay as they are.
+    """
+    if isinstance(shape, shapely.Polygon):
+        holes = [_bent(ring) for ring in shape.interiors]
+        return shapely.Polygon(_bent(shape.exterior), holes)
+    if isinstance(shape, shapely.LinearRing | shapely.LineString):
+        return type(shape)(_bent(shape))
+    if isinstance(shape, shapely.MultiPolygon | shapely.MultiLineString):
+        parts: list[Any] = [follow_great_circles(part) for part in shape.geoms]
+        return type(shape)(parts)
+    return shape
+
+
+def _bent(line: BaseGeometry) -> NDArray[np.float64]:
+    """Return the points of a line in degrees, with more of them on the great circles between."""
+    points = shapely.get_coordinates(line)
+    found: list[NDArray[np.float64]] = []
+    for start, end in pairwise(points):
+        reach = float(np.abs(end - start).max())
+        if abs(end[0] - start[0]) >= 180.0 or reach <= _STRAIGHT_DEGREES:
+            found.append(start[None])
+            continue
+        share = np.linspace(0.0, 1.0, math.ceil(reach / _STRAIGHT_DEGREES) + 1)[:-1, None]
+        chord = (1.0 - share) * _direction(start) + share * _direction(end)
+        lon = np.degrees(np.arctan2(chord[:, 1], chord[:, 0]))
+        lat = np.degrees(np.arctan2(chord[:, 2], np.hypot(chord[:, 0], chord[:, 1])))
+        straight = start[0] + share[:, 0] * (end[0] - start[0])
+        lon += 360.0 * np.round((straight - lon) / 360.0)
+        found.append(np.column_stack([lon, lat]))
+    return np.concatenate([*found, points[-1:]])
+
+
+def _direction(place: NDArray[np.float64]) -> NDArray[np.float64]:
+    lon, lat = np.radians(place)
+    return np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
 def unbroken(shape: BaseGeometry) -> BaseGeometry:

@@ -13,7 +13,7 @@ import shapely
 from collectors.sandbox.chance import hash_keys
 from collectors.sandbox.geometry import LONLAT, Geometry, reproject, utm_zone
 from collectors.sandbox.noise import uniform
-from collectors.sandbox.scenes import BANDS, DAY_MS, Scene, Sensor, TooManyScenesError
+from collectors.sandbox.scenes import DAY_MS, Band, Scene, Sensor, TooManyScenesError
 
 QUARTER: Final = 16
 """Quarter quads in a degree: each spans 3.75 minutes."""
@@ -24,6 +24,12 @@ BUFFER_M: Final = 300.0
 FIRST_YEAR: Final = 2003
 LAST_DATE: Final = dt.date(2023, 11, 17)
 """Newest flight in the public catalogue."""
+
+AERIAL_BANDS: Final = {
+    prefix: tuple(Band(name, "uint8") for name in names)
+    for prefix, names in (("m", "RGBN"), ("n", "RGB"), ("c", "NRG"))
+}
+"""Bands by the prefix of the asset id (Earth Engine catalogue)."""
 
 _BLOCK_DEGREES: Final = (5, 4)
 _MAX_QUARTERS: Final = 6_000
@@ -181,9 +187,11 @@ def _make_scene(
         gsd, label = 0.6, "060"
     if year >= _FINEST_SINCE and uniform(seed, *block, year, 3) < 0.3:
         gsd, label = 0.3, "030"
-    colour = year < _FOUR_BANDS_SINCE and uniform(seed, *block, year, 4) < 0.4
+    prefix, film = "m", uniform(seed, *block, year, 4)
+    if year < _FOUR_BANDS_SINCE and film < 0.55:
+        prefix = "n" if film < 0.4 else "c"
     zone = int(crs[-2:])
-    index = f"{'n' if colour else 'm'}_{name}_{zone:02d}_{label}_{date:%Y%m%d}"
+    index = f"{prefix}_{name}_{zone:02d}_{label}_{date:%Y%m%d}"
     # Newer deliveries state the time as 16:00 UTC, older ones as midnight.
     hour = 16 if year > 2019 else 0
     time_ms = (date.toordinal() - dt.date(1970, 1, 1).toordinal()) * DAY_MS + hour * 3_600_000
@@ -191,7 +199,7 @@ def _make_scene(
     columns, rows = math.ceil((box[2] - west) / gsd), math.ceil((north - box[1]) / gsd)
     raster = shapely.box(west, north - rows * gsd, west + columns * gsd, north)
     footprint = Geometry(raster, crs, geodesic=False)
-    bands = BANDS[Sensor.NAIP][: 3 if colour else 4]
+    bands = AERIAL_BANDS[prefix]
     return Scene(
         sensor=Sensor.NAIP,
         index=index,

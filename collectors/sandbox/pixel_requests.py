@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from collectors.sandbox.bands import PixelReader
+from collectors.sandbox.earth_engine_bodies import refuse_unknown
 from collectors.sandbox.earth_engine_errors import EarthEngineError, not_implemented
 from collectors.sandbox.functions_images import select_bands
 from collectors.sandbox.geometry import UnknownCrsError, working_crs
+from collectors.sandbox.limits import REAL_LIMITS, Limits
 from collectors.sandbox.pixels import PixelGrid
+from collectors.sandbox.previews import encode_picture, stretch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,33 +22,40 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from collectors.sandbox.bands import ImageBand
+    from collectors.sandbox.compute_meter import Work
     from collectors.sandbox.landcover import Landcover
     from collectors.sandbox.values import Image
 
-MAX_PIXEL_BYTES: Final = 50_331_648
-"""Largest uncompressed answer (Earth Engine's guide to data extraction: 48 MB)."""
-
-MAX_SIDE: Final = 32_768
-"""Longest side of a request, pixels (the same guide)."""
-
-MAX_BANDS: Final = 1_024
-"""Most bands of a request (the same guide)."""
-
-MEDIA_TYPES: Final = {"NPY": "application/octet-stream", "GEO_TIFF": "image/tiff"}
+MEDIA_TYPES: Final = {
+    "NPY": "application/octet-stream",
+    "GEO_TIFF": "image/tiff",
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+}
 """File formats that can be asked for, with the type of the answer."""
 
+_EYE_BANDS: Final = ("vis-red", "vis-green", "vis-blue")
+_GRID: Final = frozenset({"dimensions", "affineTransform", "crsCode"})
+_DIMENSIONS: Final = frozenset({"width", "height"})
 _AFFINE: Final = ("scaleX", "shearX", "translateX", "shearY", "scaleY", "translateY")
 
 
 def read_pixels(
-    image: Image, request: Mapping[str, Any], landcover: Landcover
+    image: Image,
+    request: Mapping[str, Any],
+    landcover: Landcover,
+    *,
+    limits: Limits = REAL_LIMITS,
+    work: Work | None = None,
 ) -> tuple[bytes, str]:
     """Return a file of pixels and its media type.
 
     Args:
         image: What to read.
-        request: Body of the request: bandIds, grid, fileFormat.
+        request: Body of the request: bandIds, grid, fileFormat, visualizationOptions.
         landcover: The ground.
+        limits: How much may be asked for.
+        work: Is told how many pixels were sent.
 
     Raises:
         EarthEngineError: A part of the request is wrong, or too much is asked for.
@@ -54,22 +64,32 @@ def read_pixels(
     if file_format not in MEDIA_TYPES:
         what = f"the fileFormat {file_format!r} (it does {', '.join(MEDIA_TYPES)})"
         raise not_implemented(what)
-    for key in ("region", "visualizationOptions"):
-        if request.get(key):
-            what = f"{key!r} of a request for pixels"
-            raise not_implemented(what)
+    if request.get("region"):
+        what = "'region' of a request for pixels"
+        raise not_implemented(what)
     names = request.get("bandIds")
     bands = list(image.bands) if not names else select_bands(image, list(names))
     if not bands:
         message = "The image has no bands."
         raise EarthEngineError(message)
     grid = parse_grid(request.get("grid"), bands[0])
-    check_size(grid, bands)
+    options = request.get("visualizationOptions")
+    size = len(_EYE_BANDS) if options else sum(band.dtype.itemsize for band in bands)
+    check_size(grid, len(bands), size, limits)
     reader = PixelReader(grid, landcover)
-    planes = [_plane(band, reader) for band in bands]
+    planes, masks = zip(*(_plane(band, reader) for band in bands), strict=True)
+    if work is not None:
+        work.pixels += grid.width * grid.height * len(bands)
+    fields = [band.name for band in bands]
+    if options:
+        planes, fields = tuple(stretch(planes, options)), list(_EYE_BANDS)
     if file_format == "NPY":
-        return _npy(bands, planes), MEDIA_TYPES[file_format]
-    return _geotiff(bands, planes, grid), MEDIA_TYPES[file_format]
+        content = _npy(fields, planes)
+    elif file_format == "GEO_TIFF":
+        content = _geotiff(fields, planes, grid)
+    else:
+        content = _picture(planes, np.logical_and.reduce(masks), file_format)
+    return content, MEDIA_TYPES[file_format]
 
 
 def parse_grid(wire: object, band: ImageBand) -> PixelGrid:
@@ -85,10 +105,9 @@ def parse_grid(wire: object, band: ImageBand) -> PixelGrid:
     if not isinstance(wire, dict) or "dimensions" not in wire:
         message = "The request must have a 'grid' with 'dimensions'."
         raise EarthEngineError(message)
-    unknown = set(wire) - {"dimensions", "affineTransform", "crsCode"}
-    if unknown:
-        what = f"the grid's {', '.join(sorted(unknown))}"
-        raise not_implemented(what)
+    refuse_unknown(wire, _GRID, "grid")
+    refuse_unknown(wire["dimensions"], _DIMENSIONS, "grid.dimensions")
+    refuse_unknown(wire.get("affineTransform") or {}, _AFFINE, "grid.affine_transform")
     size = wire["dimensions"]
     width, height = size.get("width"), size.get("height")
     if not isinstance(width, int) or not isinstance(height, int) or width < 1 or height < 1:
@@ -111,52 +130,70 @@ def parse_grid(wire: object, band: ImageBand) -> PixelGrid:
     return PixelGrid(crs, transform, width, height)
 
 
-def check_size(grid: PixelGrid, bands: Sequence[ImageBand]) -> None:
+def check_size(grid: PixelGrid, bands: int, pixel_bytes: int, limits: Limits) -> None:
     """Check a request against the service's limits.
+
+    Args:
+        grid: The pixels asked for.
+        bands: How many bands.
+        pixel_bytes: Bytes of a pixel in all bands together.
+        limits: What is allowed.
 
     Raises:
         EarthEngineError: It is over one of them.
     """
-    if max(grid.width, grid.height) > MAX_SIDE:
+    if max(grid.width, grid.height) > limits.side:
         message = (
             f"Pixel grid dimensions ({grid.width}x{grid.height}) must be less than or equal to "
-            f"{MAX_SIDE}."
+            f"{limits.side}."
         )
         raise EarthEngineError(message)
-    if len(bands) > MAX_BANDS:
-        message = f"Number of bands ({len(bands)}) must be less than or equal to {MAX_BANDS}."
+    if bands > limits.bands:
+        message = f"Number of bands ({bands}) must be less than or equal to {limits.bands}."
         raise EarthEngineError(message)
-    size = grid.width * grid.height * sum(band.dtype.itemsize for band in bands)
-    if size > MAX_PIXEL_BYTES:
+    size = grid.width * grid.height * pixel_bytes
+    if size > limits.pixel_bytes:
         message = (
             f"Total request size ({size} bytes) must be less than or equal to "
-            f"{MAX_PIXEL_BYTES} bytes."
+            f"{limits.pixel_bytes} bytes."
         )
         raise EarthEngineError(message)
 
 
-def _plane(band: ImageBand, reader: PixelReader) -> NDArray[np.generic]:
-    """Return a band's pixels; masked ones are zero, as on the wire."""
+def _plane(band: ImageBand, reader: PixelReader) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    """Return a band's pixels, the masked ones zero as on the wire, and its mask."""
     values, valid = band.read(reader)
-    return values if bool(valid.all()) else np.where(valid, values, np.zeros((), values.dtype))
+    if not bool(valid.all()):
+        values = np.where(valid, values, np.zeros((), values.dtype))
+    return values, valid
 
 
-def _npy(bands: Sequence[ImageBand], planes: Sequence[NDArray[np.generic]]) -> bytes:
+def _picture(
+    planes: Sequence[NDArray[np.generic]], valid: NDArray[np.bool_], file_format: str
+) -> bytes:
+    if len(planes) not in (1, 3):
+        message = f"Image must have 1 or 3 bands to be written as {file_format}."
+        raise EarthEngineError(message)
+    if any(plane.dtype != np.uint8 for plane in planes):
+        what = f"{file_format} of other than 8-bit bands without visualizationOptions"
+        raise not_implemented(what)
+    layers = [plane.astype(np.uint8) for plane in planes]
+    return encode_picture(layers * (3 if len(layers) == 1 else 1), valid, file_format)
+
+
+def _npy(names: Sequence[str], planes: Sequence[NDArray[np.generic]]) -> bytes:
     fields = [
-        (band.name, plane.dtype.newbyteorder("<"))
-        for band, plane in zip(bands, planes, strict=True)
+        (name, plane.dtype.newbyteorder("<")) for name, plane in zip(names, planes, strict=True)
     ]
     table = np.empty(planes[0].shape, dtype=fields)
-    for band, plane in zip(bands, planes, strict=True):
-        table[band.name] = plane
+    for name, plane in zip(names, planes, strict=True):
+        table[name] = plane
     file = io.BytesIO()
     np.save(file, table, allow_pickle=False)
     return file.getvalue()
 
 
-def _geotiff(
-    bands: Sequence[ImageBand], planes: Sequence[NDArray[np.generic]], grid: PixelGrid
-) -> bytes:
+def _geotiff(names: Sequence[str], planes: Sequence[NDArray[np.generic]], grid: PixelGrid) -> bytes:
     # rasterio takes a while to import, and most requests want NumPy files.
     import rasterio  # noqa: PLC0415
     from rasterio.io import MemoryFile  # noqa: PLC0415
@@ -174,8 +211,8 @@ def _geotiff(
             transform=rasterio.Affine(scale_x, shear_x, left, shear_y, scale_y, top),
             compress="deflate",
         ) as file:
-            for number, (band, plane) in enumerate(zip(bands, planes, strict=True), start=1):
+            for number, (name, plane) in enumerate(zip(names, planes, strict=True), start=1):
                 file.write(plane.astype(dtype), number)
-                file.set_band_description(number, band.name)
+                file.set_band_description(number, name)
         content: bytes = memory.read()
     return content

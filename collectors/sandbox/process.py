@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 _START_SECONDS: Final = 60.0
@@ -37,6 +38,8 @@ class Sandbox:
         weights: a file or folder to serve; it may come to be after the start.
         key: the photo service's API key; None for the sandbox's own.
         secret: its secret; None for the sandbox's own.
+        limits: Earth Engine's limits that differ from the real ones, by the names of
+            `collectors.sandbox.limits.Limits`.
 
     Attributes:
         url: scheme, host and port of everything.
@@ -69,6 +72,7 @@ class Sandbox:
         weights: Path | None = None,
         key: str | None = None,
         secret: str | None = None,
+        limits: Mapping[str, float] | None = None,
     ) -> None:
         values = {
             "--seed": seed,
@@ -77,6 +81,7 @@ class Sandbox:
             "--weights": weights and weights.absolute(),
             "--key": key,
             "--secret": secret,
+            "--limits": None if limits is None else json.dumps(dict(limits)),
         }
         self._options = [f"{name}={value}" for name, value in values.items() if value is not None]
         self._child: subprocess.Popen[bytes] | None = None

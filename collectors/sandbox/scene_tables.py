@@ -19,12 +19,14 @@ import pyarrow.parquet as pq
 import shapely
 
 from collectors.sandbox.chance import hash_keys
+from collectors.sandbox.cloud_score import describe_cloud_score, lacks_cloud_score
 from collectors.sandbox.geometry import LONLAT, Geometry, utm_epsg
-from collectors.sandbox.naip import describe
+from collectors.sandbox.naip import AERIAL_BANDS, describe
 from collectors.sandbox.scenes import BANDS, Scene, Sensor
 from collectors.sandbox.sentinel2_tiles import TILE_M, square_named, tile_corner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from shapely.geometry.base import BaseGeometry
@@ -82,7 +84,8 @@ class TableScenes:
                 if names[key] > 1:
                     scene = _renamed(scene, f"{scene.index}_{names[key]}")
                 scenes.append(scene)
-        return cls(scenes)
+        satellite = [scene for scene in scenes if scene.sensor is not Sensor.NAIP]
+        return cls(scenes + list(cloud_scores(satellite)))
 
     def search(
         self, sensor: Sensor, region: Geometry | None, start_ms: float, end_ms: float
@@ -108,6 +111,20 @@ class TableScenes:
     def find(self, sensor: Sensor, index: str) -> Scene | None:
         """Return the scene of that name, or None."""
         return self._by_name.get((sensor, index))
+
+
+def cloud_scores(scenes: list[Scene]) -> Iterator[Scene]:
+    """Yield the Cloud Score+ image of each scene, but for those that were not processed."""
+    seen: set[str] = set()
+    for scene in scenes:
+        if scene.index not in seen and not lacks_cloud_score(scene.seed):
+            seen.add(scene.index)
+            yield replace(
+                scene,
+                sensor=Sensor.CLOUD_SCORE,
+                bands=BANDS[Sensor.CLOUD_SCORE],
+                properties=describe_cloud_score(scene.properties, f"{scene.sensor}/{scene.index}"),
+            )
 
 
 def _sentinel2(row: dict[str, Any]) -> Scene:
@@ -174,9 +191,9 @@ def _naip(row: dict[str, Any]) -> Scene:
     if row.get("proj_shape"):
         rows, columns = json.loads(row["proj_shape"])
     north = south + rows * gsd
-    rgb = re.search(r"(?:^|_)n_\d{7}_", row["id"]) is not None
+    prefix = re.search(r"(?:^|_)([mnc])_\d{7}_", row["id"])
     index, time_ms = _safe(row["id"]), _milliseconds(row["datetime"])
-    bands = BANDS[Sensor.NAIP][: 3 if rgb else 4]
+    bands = AERIAL_BANDS[prefix.group(1) if prefix else "m"]
     footprint = Geometry(seen, crs, geodesic=False)
     return Scene(
         sensor=Sensor.NAIP,

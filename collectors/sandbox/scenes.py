@@ -63,7 +63,12 @@ BANDS: Final[Mapping[Sensor, tuple[Band, ...]]] = {
     Sensor.CLOUD_SCORE: (Band("cs", "float32"), Band("cs_cdf", "float32")),
     Sensor.NAIP: tuple(Band(name, "uint8") for name in "RGBN"),
 }
-"""Bands of each collection, by the Earth Engine catalogue (aerial scenes of prefix n_ lack N)."""
+"""Bands of each collection, by the Earth Engine catalogue.
+
+A scene may lack some: MSK_CLDPRB is missing in some products, aerial scenes of prefix n_ lack N,
+those of prefix c_ lack B. Of Sentinel-2's bands the sandbox leaves out AOT, WVP, the true colour
+image, MSK_SNWPRB and MSK_CLASSI_*.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import shapely
 
 from collectors.sandbox.chance import hash_keys
+from collectors.sandbox.cloud_score import describe_cloud_score, lacks_cloud_score
+from collectors.sandbox.geometry import Geometry
 from collectors.sandbox.noise import uniform
 from collectors.sandbox.scenes import BANDS, DAY_MS, Scene, Sensor, TooManyScenesError
 from collectors.sandbox.sentinel2_tiles import TILE_M, passes_over, tile_named, tiles_near
@@ -16,7 +19,6 @@ from collectors.sandbox.sentinel2_tiles import TILE_M, passes_over, tile_named, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collectors.sandbox.geometry import Geometry
     from collectors.sandbox.sentinel2_tiles import Pass, Tile
 
 
@@ -37,6 +39,16 @@ LAST_DAY: Final = _day("2026-10-31")
 CLEAR_SHARE: Final = 0.28
 """Share of the scenes with less than one per cent of cloud."""
 
+CUT_SHARE: Final = 0.03
+"""Share of the overpasses whose datastrip ends within a tile, which leaves it two granules."""
+
+TWIN_SHARE: Final = 0.04
+"""Share of the early overpasses that are there twice, the second time reprocessed."""
+
+NO_CLOUD_PROBABILITY_SHARE: Final = 0.02
+"""Share of the L2A scenes without MSK_CLDPRB ("missing in some products", the catalogue)."""
+
+_CUT_OVERLAP_M: Final = 6_000.0
 _SECOND_SATELLITE: Final = _day("2017-07-06")
 _GLOBAL_L2A: Final = _day("2018-12-13")
 _REPROCESSING_END: Final = _day("2021-01-01")
@@ -128,14 +140,40 @@ class Sentinel2Scenes:
             return
         if sensor is Sensor.S2_L2A and day < _GLOBAL_L2A and not self._early_l2a(tile, datatake):
             return
-        products = 2 if day < _REPROCESSING_END and uniform(datatake, 2) < 0.04 else 1
-        for product in range(products):
-            yield _make_scene(sensor, tile, swath, day, datatake, product)
+        if sensor is Sensor.CLOUD_SCORE and lacks_cloud_score(datatake):
+            return
+        twins = day < _REPROCESSING_END and uniform(datatake, 2) < TWIN_SHARE
+        strips = cut_datastrip(tile, swath, datatake)
+        for product in range(2 if twins else 1):
+            for strip, part in enumerate(strips):
+                yield _make_scene(sensor, tile, part, day, datatake, product, strip)
 
     @staticmethod
     def _early_l2a(tile: Tile, datatake: int) -> bool:
         in_europe = -30.0 < tile.lon < 45.0 and 34.0 < tile.lat < 72.0
         return in_europe or uniform(datatake, 3) < 0.4
+
+
+def cut_datastrip(tile: Tile, swath: Pass, datatake: int) -> tuple[Pass, ...]:
+    """Return what each granule of an overpass sees of a tile.
+
+    Mostly this is one granule; where the datastrip is cut within the tile there are two, a
+    northern and a southern one, which share some kilometres.
+    """
+    if uniform(datatake, 13) >= CUT_SHARE:
+        return (swath,)
+    south = tile.north - TILE_M
+    line = south + TILE_M * (0.2 + 0.6 * uniform(datatake, 14))
+    found: list[Pass] = []
+    for low, high in ((line, tile.north), (south, line + _CUT_OVERLAP_M)):
+        part = swath.footprint.shape.intersection(
+            shapely.box(tile.west, low, tile.west + TILE_M, high)
+        )
+        if part.is_empty or part.geom_type != "Polygon":
+            return (swath,)
+        footprint = Geometry(part, tile.crs)
+        found.append(replace(swath, footprint=footprint, share=part.area / TILE_M**2))
+    return tuple(found)
 
 
 def region_touches(region: Geometry, swath: Pass) -> bool:
@@ -155,7 +193,13 @@ def draw_cloud(datatake: int, share: float) -> float:
 
 
 def _make_scene(
-    sensor: Sensor, tile: Tile, swath: Pass, day: int, datatake: int, product: int
+    sensor: Sensor,
+    tile: Tile,
+    swath: Pass,
+    day: int,
+    datatake: int,
+    product: int,
+    strip: int,
 ) -> Scene:
     local_ms = (_LOCAL_TIME_H - tile.lon / 15.0) * 3_600_000
     time_ms = int(day * DAY_MS + local_ms + 600_000 * (uniform(datatake, 6) - 0.5))
@@ -166,7 +210,10 @@ def _make_scene(
         made_ms += int(DAY_MS * (700 + 600 * uniform(datatake, 9)))
         stamp_ms += 1_000 * (60 + int(240 * uniform(datatake, 10)))
         baseline = "05.00"
+    # Granules of one overpass share the first stamp of their names, that of the datatake.
     sensed = _stamp(time_ms - 1_000 * int(20 * uniform(datatake, 11)))
+    time_ms += 9_000 * strip
+    stamp_ms += 17_000 * strip
     index = f"{sensed}_{_stamp(stamp_ms)}_T{tile.name}"
     cloud = draw_cloud(datatake, swath.share)
     letter = "AB"[(day - swath.phase) // 5 % 2]
@@ -178,7 +225,9 @@ def _make_scene(
         "system:asset_size": int(1.1e9 * swath.share),
         "MGRS_TILE": tile.name,
     }
-    if sensor is not Sensor.CLOUD_SCORE:
+    if sensor is Sensor.CLOUD_SCORE:
+        properties = describe_cloud_score(properties, f"{Sensor.S2_L1C}/{index}")
+    else:
         level = "MSIL2A" if sensor is Sensor.S2_L2A else "MSIL1C"
         orbit = f"R{swath.orbit:03d}"
         number = baseline.replace(".", "")
@@ -197,6 +246,9 @@ def _make_scene(
         }
     if sensor is Sensor.S2_L2A:
         properties["NODATA_PIXEL_PERCENTAGE"] = round(100.0 * (1.0 - swath.share), 6)
+    bands = BANDS[sensor]
+    if sensor is Sensor.S2_L2A and uniform(datatake, 15) < NO_CLOUD_PROBABILITY_SHARE:
+        bands = tuple(band for band in bands if band.name != "MSK_CLDPRB")
     pixels = round(TILE_M / 10.0)
     return Scene(
         sensor=sensor,
@@ -209,7 +261,7 @@ def _make_scene(
         columns=pixels,
         rows=pixels,
         footprint=swath.footprint,
-        bands=BANDS[sensor],
+        bands=bands,
         properties=properties,
         cloud_percent=cloud,
         seed=datatake,

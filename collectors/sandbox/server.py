@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 
 from collectors.sandbox import earth_engine, flickr
 from collectors.sandbox.landcover import Landcover
+from collectors.sandbox.limits import REAL_LIMITS, Limits
 from collectors.sandbox.people import People
 from collectors.sandbox.pictures import Pictures
 from collectors.sandbox.scenes import SceneWorld
@@ -55,6 +56,7 @@ class Options:
         key: the photo service's API key, letters and digits.
         secret: its secret.
         beyond_limit: what a search answers after its first 4,000 results.
+        limits: what Earth Engine refuses.
     """
 
     seed: int = 0
@@ -65,6 +67,7 @@ class Options:
     key: str = field(default=DEFAULT_KEY, repr=False)
     secret: str = field(default=DEFAULT_SECRET, repr=False)
     beyond_limit: flickr.BeyondLimit = "repeat"
+    limits: Limits = REAL_LIMITS
 
 
 class Meter:
@@ -124,7 +127,12 @@ def make_application(options: Options, url: str, account: ServiceAccount) -> Sta
         Route("/_sandbox/reset", lambda _: _reset(meter), methods=["POST"]),
         Route("/weights/{name}", lambda request: _serve_weights(options.weights, request)),
         *earth_engine.routes(
-            world, project=PROJECT, meter=meter.count, now=time.time, account=account
+            world,
+            project=PROJECT,
+            meter=meter.count,
+            now=time.time,
+            account=account,
+            limits=options.limits,
         ),
     ]
     return Starlette(routes=routes, lifespan=_widen_thread_pool)

@@ -182,7 +182,7 @@ def test_many_threads_share_one_connection_pool(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     """32 threads at once get their answers, and no connection is thrown away."""
-    client = connect(sandbox)
+    client = connect(sandbox, throttle=Throttle(90, 1, 40))  # the project is allowed 100
     with caplog.at_level(logging.WARNING), ThreadPoolExecutor(32) as pool:
         for done in [pool.submit(client.check) for _ in range(96)]:
             done.result()

@@ -163,7 +163,7 @@ def test_aerial_flights_come_every_two_or_three_years() -> None:
         year = int(scene.index[-8:-4])
         assert (scene.gsd == 1.0) == (year < 2014)
         assert [band.name for band in scene.bands] == (
-            list("RGB") if scene.index.startswith("n_") else list("RGBN")
+            list({"m": "RGBN", "n": "RGB", "c": "NRG"}[scene.index[0]])
         )
 
 

@@ -10,7 +10,14 @@ import shapely.geometry
 
 from collectors.sandbox.bands import ConstantBand
 from collectors.sandbox.earth_engine_errors import EarthEngineError
-from collectors.sandbox.geometry import LONLAT, Geometry, Projection, unbroken
+from collectors.sandbox.geometry import (
+    LONLAT,
+    Geometry,
+    Projection,
+    UnknownCrsError,
+    unbroken,
+    working_crs,
+)
 from collectors.sandbox.values import (
     Collection,
     ErrorMargin,
@@ -132,7 +139,14 @@ def _moment(value: object) -> object:
 
 
 def _projection(value: object) -> object:
-    return Projection(value) if isinstance(value, str) else _only(Projection)(value)
+    if not isinstance(value, str):
+        return _only(Projection)(value)
+    try:
+        working_crs(value)
+    except UnknownCrsError:
+        message = f"Projection: The CRS of a map projection could not be parsed: '{value}'."
+        raise EarthEngineError(message) from None
+    return Projection(value)
 
 
 def _margin(value: object) -> object:

@@ -53,7 +53,7 @@ def encode(value: object) -> Any:
         case MomentRange():
             return {
                 "type": "DateRange",
-                "dates": [_encode_float(value.start_ms), _encode_float(value.end_ms)],
+                "dates": [_encode_float(float(ms)) for ms in (value.start_ms, value.end_ms)],
             }
         case Geometry():
             return geojson(value)

@@ -239,6 +239,9 @@ def _to_list(collection: Collection, count: int, offset: int) -> list[Element]:
 @function("Collection.distinct")
 def _distinct(collection: Collection, properties: Any) -> Collection:
     names = [properties] if isinstance(properties, str) else properties
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        message = "Collection.distinct: 'properties' must be a name or a list of names."
+        raise EarthEngineError(message)
     seen: set[str] = set()
     kept: list[Element] = []
     for element in collection.elements():

@@ -26,6 +26,14 @@ def _refuse_zone(zone: str | None) -> None:
         raise not_implemented(what)
 
 
+def _calendar(date: Moment) -> dt.datetime:
+    try:
+        return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=date.ms)
+    except OverflowError:
+        message = f"Date: {date.ms} milliseconds are beyond the calendar."
+        raise EarthEngineError(message) from None
+
+
 @function("Date")
 def _date(value: object, zone: str | None) -> Moment:
     _refuse_zone(zone)
@@ -47,7 +55,11 @@ def _date_millis(date: Moment) -> float:
 @function("Date.fromYMD")
 def _date_from_ymd(year: int, month: int, day: int, zone: str | None) -> Moment:
     _refuse_zone(zone)
-    return Moment(dt.datetime(year, month, day, tzinfo=dt.UTC).timestamp() * 1000.0)
+    try:
+        return Moment(dt.datetime(year, month, day, tzinfo=dt.UTC).timestamp() * 1000.0)
+    except (ValueError, OverflowError):
+        message = f"Date.fromYMD: There is no day {year}-{month}-{day}."
+        raise EarthEngineError(message) from None
 
 
 @function("Date.advance")
@@ -57,8 +69,11 @@ def _date_advance(date: Moment, delta: float, unit: str, zone: str | None) -> Mo
     if unit in _UNIT_MS:
         return Moment(date.ms + delta * _UNIT_MS[unit])
     if unit in ("month", "year") and float(delta).is_integer():
-        start = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=date.ms)
+        start = _calendar(date)
         months = start.year * 12 + start.month - 1 + int(delta) * (12 if unit == "year" else 1)
+        if not dt.MINYEAR * 12 < months < dt.MAXYEAR * 12:
+            message = f"Date.advance: {delta} {unit} lead beyond the calendar."
+            raise EarthEngineError(message)
         first = dt.datetime(months // 12, months % 12 + 1, 1, tzinfo=dt.UTC)
         following = dt.datetime((months + 1) // 12, (months + 1) % 12 + 1, 1, tzinfo=dt.UTC)
         day = min(start.day, (following - first).days)
@@ -81,7 +96,7 @@ def _date_difference(date: Moment, start: Moment, unit: str) -> float:
 @function("Date.get")
 def _date_get(date: Moment, unit: str, zone: str | None) -> int:
     _refuse_zone(zone)
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=date.ms)
+    moment = _calendar(date)
     if unit not in ("year", "month", "day", "hour", "minute", "second"):
         what = f"Date.get of {unit!r}"
         raise not_implemented(what)

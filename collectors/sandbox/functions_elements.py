@@ -60,6 +60,10 @@ def _to_dictionary(element: Element, properties: list[str] | None) -> dict[str, 
     if isinstance(element, Collection):
         return {}
     names = [name for name in element.properties if not name.startswith("system:")]
+    for name in properties or ():
+        if name not in names:
+            message = f"Element.toDictionary: Element does not contain the property '{name}'."
+            raise EarthEngineError(message)
     return {name: element.properties[name] for name in properties or names}
 
 

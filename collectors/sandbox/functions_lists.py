@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from collectors.sandbox.coercion import type_name
 from collectors.sandbox.earth_engine_errors import EarthEngineError
@@ -12,6 +12,10 @@ from collectors.sandbox.registry import function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+MAX_REPEAT: Final = 10_000_000
+"""Longest list that is made of nothing; the sandbox's own guard."""
 
 
 @function("List.get", "List.getNumber", "List.getString", "List.getGeometry")
@@ -98,6 +102,9 @@ def _list_zip(items: list[object], other: list[object]) -> list[object]:
 
 @function("List.repeat")
 def _list_repeat(value: object, count: int) -> list[object]:
+    if not 0 <= count <= MAX_REPEAT:
+        message = f"List.repeat: The count must be between 0 and {MAX_REPEAT}, not {count}."
+        raise EarthEngineError(message)
     return [value] * count
 
 
@@ -107,9 +114,15 @@ def _list_sequence(start: float, end: float | None, step: float, count: int | No
         if end is None:
             message = "List.sequence: Either 'end' or 'count' must be given."
             raise EarthEngineError(message)
+        if step == 0:
+            message = "List.sequence: The step must not be 0."
+            raise EarthEngineError(message)
         count = math.floor((end - start) / step) + 1
     elif end is not None and count > 1:
         step = (end - start) / (count - 1)
+    if count > MAX_REPEAT:
+        message = f"List.sequence: More than {MAX_REPEAT} numbers."
+        raise EarthEngineError(message)
     return [start + place * step for place in range(max(count, 0))]
 
 
@@ -120,7 +133,7 @@ def _dictionary(value: object) -> dict[str, object]:
     if isinstance(value, dict):
         return value
     if isinstance(value, list):
-        return dict(zip(value[::2], value[1::2], strict=True))
+        return _from_pairs("Dictionary", value[::2], value[1::2])
     message = f"Dictionary: cannot make a Dictionary of a {type_name(value)}."
     raise EarthEngineError(message)
 
@@ -151,7 +164,12 @@ def _dictionary_keys(dictionary: dict[str, object]) -> list[str]:
 
 @function("Dictionary.values")
 def _dictionary_values(dictionary: dict[str, object], keys: list[str] | None) -> list[object]:
-    return [dictionary[key] for key in (keys or sorted(dictionary))]
+    wanted = keys or sorted(dictionary)
+    for key in wanted:
+        if not isinstance(key, str) or key not in dictionary:
+            message = f"Dictionary.values: Dictionary does not contain key: '{key}'."
+            raise EarthEngineError(message)
+    return [dictionary[key] for key in wanted]
 
 
 @function("Dictionary.size")
@@ -168,4 +186,11 @@ def _dictionary_combine(
 
 @function("Dictionary.fromLists")
 def _dictionary_from_lists(keys: list[str], values: list[object]) -> dict[str, object]:
+    return _from_pairs("Dictionary.fromLists", keys, values)
+
+
+def _from_pairs(name: str, keys: list[Any], values: list[object]) -> dict[str, object]:
+    if len(keys) != len(values) or not all(isinstance(key, str) for key in keys):
+        message = f"{name}: There must be a value for each key, and keys must be strings."
+        raise EarthEngineError(message)
     return dict(zip(keys, values, strict=True))

@@ -20,6 +20,32 @@ def _divide(left: float, right: float) -> float:
     return left / right
 
 
+def _sqrt(value: float) -> float:
+    return math.sqrt(value) if value >= 0 else math.nan
+
+
+def _log(value: float) -> float:
+    if value == 0:
+        return -math.inf
+    return math.log(value) if value > 0 else math.nan
+
+
+def _exp(value: float) -> float:
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
+
+
+def _power(left: float, right: float) -> float:
+    try:
+        return math.pow(left, right)
+    except OverflowError:
+        return math.inf
+    except ValueError:  # a negative number to a broken power, or 0 to a negative one
+        return math.nan if left else math.inf
+
+
 def _round(value: float) -> int:
     return math.floor(value + 0.5)
 
@@ -29,9 +55,9 @@ _ONE_NUMBER: Final[Mapping[str, Callable[[Any], Any]]] = {
     "ceil": math.ceil,
     "floor": math.floor,
     "round": _round,
-    "sqrt": math.sqrt,
-    "exp": math.exp,
-    "log": math.log,
+    "sqrt": _sqrt,
+    "exp": _exp,
+    "log": _log,
     "int": math.trunc,
     "long": math.trunc,
     "toInt": math.trunc,
@@ -51,7 +77,7 @@ _TWO_NUMBERS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "multiply": operator.mul,
     "divide": _divide,
     "mod": math.fmod,
-    "pow": operator.pow,
+    "pow": _power,
     "min": min,
     "max": max,
     "eq": lambda left, right: int(left == right),
@@ -77,7 +103,11 @@ def _clamp(number: float, low: float, high: float) -> float:
 
 @function("Number.parse")
 def _parse(text: str, radix: int) -> float:
-    return float(text) if radix == 10 else int(text, radix)
+    try:
+        return float(text) if radix == 10 else int(text, radix)
+    except ValueError:
+        message = f"Number.parse: Cannot parse '{text}' as a number."
+        raise EarthEngineError(message) from None
 
 
 @function("Number.format")

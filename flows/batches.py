@@ -7,6 +7,7 @@ that was stopped writes the same shards as one that was not.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +55,7 @@ class Finished:
 
 
 class Batches:
-    """The batches of one cell: those found finished, and those made now.
-
-    Attributes:
-        repeated: How many items had to be done.
-        found: How many items were found finished.
-    """
+    """The batches of one cell: those found finished, and those made now."""
 
     def __init__(self, store: Store, cell_id: str, named: Iterable[str], work_key: str) -> None:
         """Looks for shards that no commit names yet.
@@ -73,7 +69,6 @@ class Batches:
         self._store, self._cell_id, self._work_key = store, cell_id, work_key
         self._empty: set[str] = set()
         self._ready: dict[tuple[str, ...], str] = {}
-        self.found = self.repeated = 0
         taken = set(named)
         for path in shard_paths(store, cell_id):
             if path in taken:
@@ -93,14 +88,9 @@ class Batches:
         """
         path = self._ready.get(tuple(item_ids))
         if path is not None:
-            try:
-                found = self._read(path)
-            except Missing:  # another run of the same order has finished and tidied up
-                pass
-            else:
-                self.found += len(item_ids)
-                return found
-        self.repeated += len(item_ids)
+            # Missing: another run of the same order has finished and tidied up.
+            with suppress(Missing):
+                return self._read(path)
         return self._read(self._store_batch(item_ids, work()))
 
     def _store_batch(self, item_ids: Sequence[str], pieces: Sequence[Piece]) -> str:

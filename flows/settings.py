@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from collectors.transport import Patience, SetupError, Throttle
 
@@ -189,7 +189,5 @@ def read_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
             for one in error.errors()
         )
         raise SetupError("Settings", said + ".", "See `terrapair doctor`.") from None
-    except Exception as error:
-        if type(error).__name__ != "SettingsError":
-            raise
+    except SettingsError as error:
         raise SetupError("Settings", f"{error}.", "Lists are written as JSON.") from None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     read = _parse(arguments)
     # Imported late, so that --help and a wrong option answer at once.
+    from collectors.sandbox.fault_plans import parse_latency, parse_plan  # noqa: PLC0415
     from collectors.sandbox.server import Options, serve  # noqa: PLC0415
 
+    try:
+        plan = parse_plan([] if read.faults is None else json.loads(read.faults.read_text("utf-8")))
+        latency = parse_latency(dict(read.latency))
+    except ValueError as error:
+        sys.stderr.write(f"The sandbox cannot start: {error}\n")
+        return 2
     options = Options(
         seed=read.seed,
         photos=read.photos,
@@ -35,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         weights=read.weights,
         port=read.port,
         beyond_limit=read.beyond_limit,
+        awkward=read.awkward,
+        plan=replace(plan, latency_s={**plan.latency_s, **latency}),
         limits=read.limits,
         **{name: value for name in ("key", "secret") if (value := getattr(read, name)) is not None},
     )
@@ -76,6 +87,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="Earth Engine's limits that differ from the real ones, as JSON, "
         'such as {"at_once": 10, "monthly_eecu_s": 100}',
     )
+    parser.add_argument(
+        "--awkward", type=_share, default=0.0, metavar="SHARE",
+        help="share of photos with an awkward file, of awkward titles and of places that one owner "
+        "floods, 0..1 (default 0: only the 1 %% of photos that were removed)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--faults", type=_existing, metavar="FILE", help="JSON file of what is to go wrong"
+    )
+    parser.add_argument(
+        "--latency", type=_delay, action="append", default=[], metavar="SERVICE=SECONDS",
+        help="added to every answer of flickr, photo or ee, or of one kind such as ee.get_pixels",
+    )  # fmt: skip
     parser.add_argument("--with-parent", action="store_true", help="end when stdin is closed")
     return parser.parse_args(arguments)
 
@@ -85,6 +108,24 @@ def _existing(text: str) -> Path:
     if not path.exists():
         raise argparse.ArgumentTypeError(f"there is nothing at {text}")
     return path
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not a share, 0..1")
+    return share
+
+
+def _delay(text: str) -> tuple[str, float]:
+    name, _, seconds = text.partition("=")
+    try:
+        return name, float(seconds)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not SERVICE=SECONDS") from None
 
 
 def _port(text: str) -> int:

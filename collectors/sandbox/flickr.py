@@ -1,69 +1,57 @@
-"""The photo service on loopback: `flickr.photos.search` and the host of the files.
+"""The photo service on loopback: `flickr.photos.search` and what else a search needs.
 
-Answers are JSON with status 200, failures too. What a stricter sandbox would add (a limit of calls,
-keys that expire, broken bodies) belongs at the start of `_Service.call` and `_Service.serve_file`.
+Failures come with status 200, as on the service. What is stricter here than there: a call must be
+signed (the service takes an `api_key` in the open as well), and an argument that the sandbox does
+not know is refused (the service passes over it), so that no mistake goes unnoticed.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import re
-from functools import cache
+import time
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from collectors.sandbox.chance import hash_keys
 from collectors.sandbox.flickr_arguments import RefusalError, parse_search
-from collectors.sandbox.flickr_rows import SERVER, make_row
+from collectors.sandbox.flickr_bodies import parse_format, write_answer, write_failure
+from collectors.sandbox.flickr_licences import LICENCES, list_licences
+from collectors.sandbox.flickr_rows import make_row
 from collectors.sandbox.flickr_signature import Signature, SignatureCheck
 from collectors.sandbox.people import BoxTooLargeError
-from collectors.sandbox.photo_records import SUFFIXES
+from collectors.sandbox.photo_host import PhotoHost
+from collectors.sandbox.request_kinds import FLICKR_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
+    from starlette.types import Scope
 
     from collectors.sandbox.people import People
     from collectors.sandbox.pictures import Pictures
 
+__all__ = ["LICENCES", "MOST_RESULTS", "BeyondLimit", "routes"]
+
 # The method's own page: at most the first 4,000 results are returned for any given search.
 MOST_RESULTS: Final = 4000
-_FILE: Final = re.compile(r"(?P<id>.+)_(?P<secret>[0-9a-f]{10})(?:_(?P<suffix>[a-z]))?\.jpg")
-_PLACEHOLDER: Final = "/placeholder/photo_unavailable.png"
-_ALL_RIGHTS_RESERVED: Final = (
-    "https://www.flickrhelp.com/hc/en-us/articles/"
-    "10710266545556-Using-Flickr-images-shared-by-other-members"
-)
-_CREATIVE_COMMONS: Final = "https://creativecommons.org"
-
-# Number, name and address of each licence in the order of the service, as of June 2025.
-LICENCES: Final = (
-    (0, "All Rights Reserved", _ALL_RIGHTS_RESERVED),
-    (4, "CC BY 2.0", f"{_CREATIVE_COMMONS}/licenses/by/2.0/"),
-    (6, "CC BY-ND 2.0", f"{_CREATIVE_COMMONS}/licenses/by-nd/2.0/"),
-    (3, "CC BY-NC-ND 2.0", f"{_CREATIVE_COMMONS}/licenses/by-nc-nd/2.0/"),
-    (2, "CC BY-NC 2.0", f"{_CREATIVE_COMMONS}/licenses/by-nc/2.0/"),
-    (1, "CC BY-NC-SA 2.0", f"{_CREATIVE_COMMONS}/licenses/by-nc-sa/2.0/"),
-    (5, "CC BY-SA 2.0", f"{_CREATIVE_COMMONS}/licenses/by-sa/2.0/"),
-    (7, "No known copyright restrictions", "https://www.flickr.com/commons/usage/"),
-    (8, "United States Government Work", "https://www.usa.gov/government-copyright"),
-    (9, "Public Domain Dedication (CC0)", f"{_CREATIVE_COMMONS}/publicdomain/zero/1.0/"),
-    (10, "Public Domain Mark", f"{_CREATIVE_COMMONS}/publicdomain/mark/1.0/"),
-    (11, "CC BY 4.0", f"{_CREATIVE_COMMONS}/licenses/by/4.0/"),
-    (12, "CC BY-SA 4.0", f"{_CREATIVE_COMMONS}/licenses/by-sa/4.0/"),
-    (13, "CC BY-ND 4.0", f"{_CREATIVE_COMMONS}/licenses/by-nd/4.0/"),
-    (14, "CC BY-NC 4.0", f"{_CREATIVE_COMMONS}/licenses/by-nc/4.0/"),
-    (15, "CC BY-NC-SA 4.0", f"{_CREATIVE_COMMONS}/licenses/by-nc-sa/4.0/"),
-    (16, "CC BY-NC-ND 4.0", f"{_CREATIVE_COMMONS}/licenses/by-nc-nd/4.0/"),
-)  # fmt: skip
 
 BeyondLimit = Literal["repeat", "refuse"]
+
+# What a signature that is not taken is answered with, status 401 (OAuth Problem Reporting; seen of
+# the service for the signature).
+_PROBLEMS: Final = {
+    Signature.WRONG: "signature_invalid",
+    Signature.STALE: "timestamp_refused",
+    Signature.REPLAYED: "nonce_used",
+}
+_KEY_REASONS: Final = {
+    Signature.NO_KEY: "Key has invalid format",
+    Signature.UNKNOWN_KEY: "Key not found",
+}
 
 
 def routes(
@@ -75,6 +63,9 @@ def routes(
     secret: str,
     meter: Callable[[str], None],
     beyond_limit: BeyondLimit = "repeat",
+    awkward: float = 0.0,
+    now: Callable[[], float] = time.time,
+    close: Callable[[Scope], None] = lambda _: None,
 ) -> list[Route]:
     """Gives the routes of the photo service and of its file host.
 
@@ -88,80 +79,74 @@ def routes(
             or "photo.get".
         beyond_limit: what comes after the first 4,000 results: the last page again and again, or
             the failure with code 20. The service has been seen to do both.
+        awkward: share of the photos whose file is awkward, 0..1.
+        now: gives the seconds since 1970, for signatures.
+        close: closes the connection of a request; without it the server does, and complains.
 
     Returns:
         Routes for a Starlette application.
     """
-    service = _Service(
-        people=people,
-        pictures=pictures,
-        base_url=base_url,
-        signature=SignatureCheck(key, secret),
-        meter=meter,
-        beyond_limit=beyond_limit,
-    )
+    service = _Service(people, base_url, SignatureCheck(key, secret, now), meter, beyond_limit)
+    host = PhotoHost(people, pictures, base_url, meter, awkward, close)
     return [
         Route("/services/rest/", service.call, methods=["GET", "POST"]),
-        Route("/photos/{server}/{name}", service.serve_file, methods=["GET"]),
-        Route(_PLACEHOLDER, _serve_placeholder, methods=["GET"]),
+        *host.routes(),
     ]
 
 
 class _Service:
     def __init__(
         self,
-        *,
         people: People,
-        pictures: Pictures,
         base_url: Callable[[], str],
         signature: SignatureCheck,
         meter: Callable[[str], None],
         beyond_limit: BeyondLimit,
     ) -> None:
         self._people = people
-        self._pictures = pictures
         self._base_url = base_url
         self._signature = signature
         self._meter = meter
         self._beyond_limit = beyond_limit
-        self._methods: dict[str, tuple[str, Callable[[Mapping[str, str]], dict[str, Any]]]] = {
-            "flickr.photos.search": ("flickr.search", self._search),
-            "flickr.photos.licenses.getInfo": ("flickr.licenses", _list_licences),
-            "flickr.test.echo": ("flickr.other", _echo),
+        self._methods: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
+            "flickr.photos.search": self._search,
+            "flickr.photos.licenses.getInfo": lambda _: list_licences(),
+            "flickr.test.echo": _echo,
         }
 
     async def call(self, request: Request) -> Response:
         """Answers one call of a method."""
         form = (await request.body()).decode("utf-8", errors="replace")
         arguments = dict(request.query_params) | dict(parse_qsl(form, keep_blank_values=True))
-        kind, answer = self._methods.get(arguments.get("method", ""), ("flickr.other", None))
-        self._meter(kind)
+        method = arguments.get("method", "")
+        self._meter(FLICKR_METHODS.get(method, "flickr.other"))
+        wanted = parse_format(arguments)
+        seen = self._look_at_signature(request, form)
+        if problem := _PROBLEMS.get(seen):
+            text = f"oauth_problem={problem}"
+            if seen is Signature.WRONG:
+                text += f"&debug_sbs={request.method}&{quote(str(request.url), safe='')}"
+            return Response(text, 401, media_type="text/plain")
         try:
-            self._check(request, form, arguments)
-            if answer is None:
-                raise RefusalError(112, f'Method "{arguments.get("method", "")}" not found')
-            content = await run_in_threadpool(answer, arguments) | {"stat": "ok"}
+            if reason := _KEY_REASONS.get(seen):
+                raise RefusalError(100, f"Invalid API Key ({reason})")
+            if not wanted.known:
+                raise RefusalError(111, f'Format "{wanted.name}" not found')
+            if method not in self._methods:
+                raise RefusalError(112, f'Method "{method}" not found')
+            content = await run_in_threadpool(self._methods[method], arguments)
+            body, content_type = write_answer(content, wanted)
         except RefusalError as refusal:
-            content = {"stat": "fail", "code": refusal.code, "message": refusal.message}
-        text = json.dumps(content, separators=(",", ":"))
-        if arguments.get("nojsoncallback") != "1":
-            return Response(f"jsonFlickrApi({text})", media_type="text/javascript")
-        return Response(text, media_type="application/json")
+            body, content_type = write_failure(refusal.code, refusal.message, wanted)
+        return Response(body, headers={"content-type": content_type})
 
-    def _check(self, request: Request, form: str, arguments: Mapping[str, str]) -> None:
+    def _look_at_signature(self, request: Request, form: str) -> Signature:
         headers = {
             name: request.headers[name]
             for name in ("Authorization", "Content-Type")
             if name in request.headers
         }
-        seen = self._signature.check(str(request.url), request.method, form, headers)
-        if seen is Signature.UNKNOWN_KEY:
-            raise RefusalError(100, "Invalid API Key (Key has invalid format)")
-        if seen is Signature.WRONG:
-            raise RefusalError(96, "Invalid signature")
-        if arguments.get("format") != "json":
-            # The default is XML, which the sandbox does not write.
-            raise RefusalError(111, f'Format "{arguments.get("format", "rest")}" not found')
+        return self._signature.check(str(request.url), request.method, form, headers)
 
     def _search(self, arguments: Mapping[str, str]) -> dict[str, Any]:
         search = parse_search(arguments, self._people.now)
@@ -191,50 +176,6 @@ class _Service:
             }
         }
 
-    def serve_file(self, request: Request) -> Response:
-        """Answers with one of a photo's files."""
-        self._meter("photo.get")
-        parts = _FILE.fullmatch(request.path_params["name"])
-        photo = None if parts is None else self._people.find(parts["id"])
-        if parts is None or photo is None or request.path_params["server"] != SERVER:
-            return _not_found()
-        suffix = parts["suffix"] or ""
-        if parts["secret"] != photo.secret or suffix not in SUFFIXES or not photo.size(suffix):
-            return _not_found()
-        if photo.removed:
-            return RedirectResponse(self._base_url() + _PLACEHOLDER, status_code=302)
-        return Response(self._pictures.jpeg(photo, suffix), media_type="image/jpeg")
-
-
-def _not_found() -> Response:
-    return Response(b"", status_code=404, media_type="text/html")
-
-
-def _list_licences(arguments: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG001
-    return {
-        "licenses": {
-            "license": [
-                {"id": str(number), "name": name, "url": url} for number, name, url in LICENCES
-            ]
-        }
-    }
-
 
 def _echo(arguments: Mapping[str, str]) -> dict[str, Any]:
     return {name: {"_content": value} for name, value in arguments.items() if name != "api_key"}
-
-
-def _serve_placeholder(request: Request) -> Response:  # noqa: ARG001
-    return Response(_paint_placeholder(), media_type="image/png")
-
-
-@cache
-def _paint_placeholder() -> bytes:
-    """Paints what is shown in place of a removed photo: 500 x 374 pixels, as on the service."""
-    from PIL import Image, ImageDraw  # noqa: PLC0415 - only needed for a removed photo
-
-    image = Image.new("RGB", (500, 374), (243, 245, 246))
-    ImageDraw.Draw(image).text((140, 180), "This photo is no longer available", (90, 90, 90))
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()

@@ -27,9 +27,9 @@ _LIMITING: Final = (
 )
 _KNOWN: Final = frozenset(
     {
-        "method", "format", "nojsoncallback", "api_key", "bbox", "accuracy", "has_geo",
-        "geo_context", "license", "media", "content_type", "content_types", "safe_search", "sort",
-        "extras", "per_page", "page", *_LIMITING,
+        "method", "format", "nojsoncallback", "jsoncallback", "api_key", "bbox", "accuracy",
+        "has_geo", "geo_context", "license", "media", "content_type", "content_types",
+        "safe_search", "sort", "extras", "per_page", "page", *_LIMITING,
     }
 )  # fmt: skip
 # The older numbering of `content_type`, as sets of the newer one.
@@ -44,6 +44,7 @@ _CONTENT_TYPE: Final = {
 }
 _MEDIA: Final = {"all": (True, True), "photos": (True, False), "videos": (False, True)}
 _CLOCK: Final = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2})?")
+_NSID: Final = re.compile(r"[0-9a-f]+@N\d\d")
 _UNIX: Final = re.compile(r"-?\d{1,12}")
 
 Meaning = TypeVar("Meaning")
@@ -92,10 +93,13 @@ def parse_search(arguments: Mapping[str, str], now: int) -> Search:
 
     Raises:
         RefusalError: code 3 without a box, 4 for a box that is none (not four numbers, out of
-            range, west beyond east), 18 for values the service could make no sense of, and for
-            arguments that the sandbox does not know, so that nothing is ignored silently.
+            range, west beyond east), 2 for an owner that is none, 18 for values the service could
+            make no sense of, for a range that ends before it begins, and for arguments that the
+            sandbox does not know, so that nothing is ignored silently.
     """
-    unknown = sorted(set(arguments) - _KNOWN)
+    unknown = sorted(
+        name for name in arguments if name not in _KNOWN and not name.startswith("oauth_")
+    )
     if unknown:
         raise _illogical(f"the sandbox does not know {', '.join(unknown)}")
     if not arguments.get("bbox"):
@@ -117,7 +121,7 @@ def parse_search(arguments: Mapping[str, str], now: int) -> Search:
         photos=photos,
         videos=videos,
         contents=_parse_contents(arguments),
-        owner=arguments.get("user_id") or None,
+        owner=_parse_owner(arguments),
         order=_parse_choice(
             arguments, "sort", {order.value: order for order in Order}, "date-posted-desc"
         ),
@@ -151,6 +155,8 @@ def _parse_box(text: str) -> tuple[float, float, float, float]:
 
 def _parse_span(arguments: Mapping[str, str], kind: str) -> Span:
     first, last = (_parse_moment(arguments, f"{end}_{kind}_date") for end in ("min", "max"))
+    if first is not None and last is not None and first > last:
+        raise _illogical(f"min_{kind}_date is later than max_{kind}_date")
     return Span(first, last)
 
 
@@ -203,6 +209,18 @@ def _parse_accuracy(arguments: Mapping[str, str]) -> int | None:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 16):
         raise _illogical(f"accuracy={text}")
     return int(text)
+
+
+def _parse_owner(arguments: Mapping[str, str]) -> str | None:
+    """Parses the one owner wanted; a name instead of an id is an unknown user, as on the service.
+
+    Raises:
+        RefusalError: code 2.
+    """
+    owner = arguments.get("user_id") or None
+    if owner is not None and not _NSID.fullmatch(owner):
+        raise RefusalError(2, "Unknown user")
+    return owner
 
 
 def _parse_count(arguments: Mapping[str, str], name: str, default: int) -> int:

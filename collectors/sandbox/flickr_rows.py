@@ -32,6 +32,9 @@ _URL_SUFFIX: Final = {
     "url_z": "z",
     "url_c": "c",
     "url_l": "b",
+    "url_h": "h",
+    "url_k": "k",
+    "url_o": "o",
 }
 
 
@@ -45,7 +48,7 @@ def name_file(photo: Photo, suffix: str) -> str:
     Returns:
         For example "49514337848_bbdbb5f761_b.jpg".
     """
-    return f"{photo.photo_id}_{photo.secret}{'_' if suffix else ''}{suffix}.jpg"
+    return f"{photo.photo_id}_{photo.secret_of(suffix)}{'_' if suffix else ''}{suffix}.jpg"
 
 
 def make_row(photo: Photo, extras: AbstractSet[str], base_url: str) -> dict[str, Any]:
@@ -94,9 +97,17 @@ def make_row(photo: Photo, extras: AbstractSet[str], base_url: str) -> dict[str,
             "media_status": "ready",
         },
         "o_dims": lambda: {"o_width": str(photo.width), "o_height": str(photo.height)},
+        "original_format": lambda: (
+            {"originalsecret": photo.secret_of("o"), "originalformat": "jpg"}
+            if photo.licence
+            else {}
+        ),
         "views": lambda: {"views": str(int(draws.uniform(0.0, 40.0) ** 2))},
         "content_type": lambda: {"content_type": str(photo.content)},
         "safety_level": lambda: {"safety_level": "0"},
+        "count_views": lambda: {"count_views": str(int(draws.uniform(0.0, 40.0) ** 2))},
+        "count_faves": lambda: {"count_faves": str(draws.integer(0, 9))},
+        "count_comments": lambda: {"count_comments": str(draws.integer(0, 5))},
     }
     for name, make in plain.items():
         if name in extras:

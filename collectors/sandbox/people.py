@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from collectors.sandbox.awkward import awkward_title
 from collectors.sandbox.chance import Chance
 from collectors.sandbox.photo_tables import read_photo_table
 from collectors.sandbox.photo_tiles import (
@@ -114,6 +115,7 @@ class People:
     Args:
         seed: the world's seed.
         photos: a Parquet or CSV file whose photos take the place of the made-up ones.
+        awkward: share of titles that are awkward, and of places that one owner floods, 0..1.
 
     Attributes:
         now: Unix time at which this world stands still; no photo is uploaded later.
@@ -123,15 +125,16 @@ class People:
         FileNotFoundError: when there is no such file.
     """
 
-    def __init__(self, seed: int, photos: Path | None = None) -> None:
+    def __init__(self, seed: int, photos: Path | None = None, *, awkward: float = 0.0) -> None:
         self._seed = seed
+        self._awkward = awkward
         self._table = None if photos is None else read_photo_table(photos)
         self._rows = (
             {}
             if self._table is None
             else {name: row for row, name in enumerate(self._table.photo_id.tolist())}
         )
-        self._tile = lru_cache(maxsize=_TILES_KEPT)(lambda tile: make_tile(seed, tile))
+        self._tile = lru_cache(maxsize=_TILES_KEPT)(lambda tile: make_tile(seed, tile, awkward))
         self.now = WORLD_END
         if self._table is not None and len(self._table):
             self.now = max(WORLD_END, int(self._table.uploaded.max()))
@@ -147,7 +150,7 @@ class People:
         """
         if self._table is not None:
             row = self._rows.get(photo_id)
-            return None if row is None else self._table.photo(row)
+            return None if row is None else self._dress(self._table.photo(row))
         if not (photo_id.isascii() and photo_id.isdigit() and len(photo_id) == 11):
             return None
         tile = find_tile(int(photo_id), self._seed)
@@ -155,7 +158,7 @@ class People:
             return None
         columns = self._tile(tile)
         found = np.flatnonzero(columns.photo_id == photo_id)
-        return columns.photo(int(found[0])) if len(found) else None
+        return self._dress(columns.photo(int(found[0]))) if len(found) else None
 
     def search(self, query: PhotoQuery, start: int, stop: int) -> tuple[int, list[Photo]]:
         """Finds the photos that a query asks for.
@@ -178,7 +181,12 @@ class People:
         where = np.concatenate([np.full(len(rows), n) for n, (_, rows) in enumerate(parts)])
         row = np.concatenate([rows for _, rows in parts])
         order = _sort(parts, query.order)[start:stop]
-        return len(row), [parts[where[n]][0].photo(int(row[n])) for n in order]
+        return len(row), [self._dress(parts[where[n]][0].photo(int(row[n]))) for n in order]
+
+    def _dress(self, photo: Photo) -> Photo:
+        """Gives a photo its awkward title, if it has one; the columns would not hold 10 kB each."""
+        title = awkward_title(photo.photo_id, self._awkward)
+        return photo if title is None else replace(photo, title=title)
 
     def _parts(self, query: PhotoQuery) -> Iterable[PhotoColumns]:
         if self._table is not None:

@@ -22,9 +22,15 @@ LONGEST_SIDE: Final = {
     "z": 640,
     "c": 800,
     "b": 1024,
+    "h": 1600,
+    "k": 2048,
 }
 SQUARE_SIDE: Final = {"s": 75, "q": 150}
-SUFFIXES: Final = frozenset(LONGEST_SIDE) | frozenset(SQUARE_SIDE)
+ORIGINAL: Final = "o"
+SUFFIXES: Final = frozenset(LONGEST_SIDE) | frozenset(SQUARE_SIDE) | {ORIGINAL}
+# Files that cannot be had by the secret of the others (wire: recorded getSizes). Of free accounts
+# they are not to be had at all since May 2025, unless the photo has an open licence.
+OWN_SECRET: Final = frozenset({"h", "k", ORIGINAL})
 
 # The share of photos that their owners have taken away again since they were listed.
 _REMOVED_ONE_IN: Final = 100
@@ -81,6 +87,12 @@ class Photo:
         """The ten hexadecimal digits that stand in the addresses of the photo's files."""
         return f"{hash_keys('secret', self.photo_id, self.scene) & 0xFFFFFFFFFF:010x}"
 
+    def secret_of(self, suffix: str) -> str:
+        """Gives the ten digits in the address of one of the files; large ones have their own."""
+        if suffix not in OWN_SECRET:
+            return self.secret
+        return f"{hash_keys('secret', self.photo_id, self.scene, suffix) & 0xFFFFFFFFFF:010x}"
+
     @property
     def removed(self) -> bool:
         """Whether the owner has removed the files since."""
@@ -93,13 +105,18 @@ class Photo:
             suffix: the ending of the file's name, a key of `LONGEST_SIDE` or `SQUARE_SIDE`.
 
         Returns:
-            (width, height) in pixels; None where the original is smaller than that size.
+            (width, height) in pixels; None where the original is smaller than that size, or where
+            the file is not given away.
 
         Raises:
             KeyError: when the service has no such size.
         """
         if suffix in SQUARE_SIDE:
             return SQUARE_SIDE[suffix], SQUARE_SIDE[suffix]
+        if suffix in OWN_SECRET and self.licence == 0:
+            return None
+        if suffix == ORIGINAL:
+            return self.width, self.height
         side = LONGEST_SIDE[suffix]
         longest = max(self.width, self.height)
         if longest < side:

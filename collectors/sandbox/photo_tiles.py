@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from collectors.sandbox.awkward import is_flooded
 from collectors.sandbox.chance import Chance, hash_keys
 from collectors.sandbox.photo_records import PhotoColumns
 from collectors.sandbox.settlements import choose_indoor, choose_moments, place_photos
@@ -52,6 +53,8 @@ _CROWDED_SQUARES: Final = 0.04
 
 _BURST_SHARE: Final = 0.12
 _REUPLOAD_SHARE: Final = 0.02
+# Of the photos of a tile that one owner floods.
+_FLOOD_SHARE: Final = 0.7
 # 53 of 372 recorded photos had no capture date.
 _UNKNOWN_DATE_SHARE: Final = 0.14
 
@@ -118,12 +121,13 @@ def count_photos(seed: int, tile: int) -> int:
     return round(total * float(share))
 
 
-def make_tile(seed: int, tile: int) -> PhotoColumns:
+def make_tile(seed: int, tile: int, awkward: float = 0.0) -> PhotoColumns:
     """Makes all photos of a tile.
 
     Args:
         seed: the world's seed.
         tile: the tile's number, 0..1,036,799.
+        awkward: share of the tiles that one owner floods.
 
     Returns:
         The photos; longitudes in [west, west + 0.25), latitudes in [south, south + 0.25).
@@ -166,7 +170,9 @@ def make_tile(seed: int, tile: int) -> PhotoColumns:
     granularity = np.where(unknown, 0, granularity)
     taken = np.where(unknown, uploaded, _coarsen(taken, granularity))
 
-    owner, licence = _own_photos(seed, tile, np.where(reupload & (again < 0.008), index, shot))
+    flood = _FLOOD_SHARE if is_flooded(seed, tile, awkward) else 0.0
+    taker = np.where(reupload & (again < 0.008), index, shot)
+    owner, licence = _own_photos(seed, tile, taker, flood)
     original = _ORIGINALS[Chance(seed, tile, "original").picks(shot, _ORIGINAL_WEIGHTS)]
     places = hash_keys(seed, "ids") + _ID_FACTOR * tile * _IDS_PER_TILE
     numbers = _FIRST_ID + (places % _IDS + _ID_FACTOR * index) % _IDS
@@ -210,10 +216,13 @@ def _coarsen(taken: Integers, granularity: Integers) -> Integers:
     return np.where(granularity == 4, month, np.where(granularity == 6, year, taken))
 
 
-def _own_photos(seed: int, tile: int, shot: Places) -> tuple[NDArray[np.str_], Integers]:
+def _own_photos(
+    seed: int, tile: int, shot: Places, flood: float
+) -> tuple[NDArray[np.str_], Integers]:
     """Gives owners, of whom a few are prolific, and licences, which mostly go by owner."""
     people = np.arange(max(3, len(shot) // 6))
     who = Chance(seed, tile, "owner").picks(shot, 1.0 / (1.0 + people))
+    who = np.where(Chance(seed, tile, "flood").uniforms(shot) < flood, 0, who)
     row, column = divmod(tile, TILE_COLUMNS)
     number = Chance(seed, tile, "person").bits(people)
     # The most prolific of every tile is one of the eight travellers of its square degree.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collectors.sandbox.photo_records import Photo
 
 SAMPLE_SIDE: Final = 320
+_LONGEST_PAINTED: Final = 1024
 _SAMPLE_SIZES: Final = ((320, 240), (320, 213), (240, 320), (213, 320), (320, 320))
 
 
@@ -53,12 +54,15 @@ class Pictures:
         if size is None:
             raise ValueError(f"photo {photo.photo_id} has no file of the size {suffix!r}")
         draws = Draws(self._seed, "picture", photo.scene)
+        wanted, size = size, _paintable(size)
         if photo.indoor:
             image = paint_indoors(draws, size)
         else:
             taken = datetime.fromtimestamp(photo.taken, tz=UTC)
             viewpoint = _look(photo.longitude, photo.latitude, taken)
             image = paint_outdoors(draws, size, self._landcover, viewpoint)
+        if wanted != size:
+            image = image.resize(wanted)
         return _pack(image, 78 + hash_keys("quality", photo.photo_id) % 13)
 
     def sample(self, count: int, seed: int) -> list[tuple[bytes, bool]]:
@@ -85,6 +89,15 @@ class Pictures:
             summer=draws.uniform(),
         )
         return _pack(paint_outdoors(draws, size, self._landcover, viewpoint), 85), False
+
+
+def _paintable(size: tuple[int, int]) -> tuple[int, int]:
+    """Gives the size in which a picture is painted: what is larger than 1024 px is blown up."""
+    longest = max(size)
+    if longest <= _LONGEST_PAINTED:
+        return size
+    width, height = (round(edge * _LONGEST_PAINTED / longest) for edge in size)
+    return width, height
 
 
 def _look(longitude: float, latitude: float, taken: datetime) -> Viewpoint:

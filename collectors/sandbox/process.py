@@ -180,15 +180,44 @@ class Sandbox:
         """
         self._ask("POST", "/_sandbox/reset")
 
-    def _ask(self, method: str, path: str) -> bytes:
+    def faults(self, plan: object) -> None:
+        """Says what is to go wrong from now on; all counts of faults begin anew.
+
+        Args:
+            plan: {"seed": 7, "latency": {"ee": 0.2}, "faults": [{"fault": "reset", "where":
+                "photo.get", "every": 20}]}, or the list of faults alone; [] for nothing. See
+                `collectors.sandbox.faults.Fault`.
+
+        Raises:
+            SandboxError: when the sandbox is not running, or does not understand the plan.
+        """
+        self._ask("POST", "/_sandbox/faults", json.dumps(plan).encode())
+
+    def faults_done(self) -> dict[str, int]:
+        """Gives how often each fault happened since the plan was made known.
+
+        Returns:
+            For example {"reset photo.get": 3}.
+
+        Raises:
+            SandboxError: when the sandbox is not running.
+        """
+        done: dict[str, int] = json.loads(self._ask("GET", "/_sandbox/faults"))
+        return done
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
         if not self.running:
             raise SandboxError("the sandbox is not running: start it first")
         connection = http.client.HTTPConnection(self.photo_host, timeout=_ANSWER_SECONDS)
         try:
-            connection.request(method, path)
-            return connection.getresponse().read()
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            content = answer.read()
         finally:
             connection.close()
+        if answer.status >= 400:
+            raise SandboxError(f"{method} {path}: {content.decode('utf-8', 'replace')}")
+        return content
 
     def _read_log(self) -> str:
         if self._log is None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.to_thread
@@ -20,6 +20,11 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from collectors.sandbox import earth_engine, flickr
+from collectors.sandbox.clock import read_clock
+from collectors.sandbox.connections import Connections
+from collectors.sandbox.fault_layer import FaultLayer
+from collectors.sandbox.fault_plans import parse_plan
+from collectors.sandbox.faults import FaultPlan, Faults
 from collectors.sandbox.landcover import Landcover
 from collectors.sandbox.limits import REAL_LIMITS, Limits
 from collectors.sandbox.people import People
@@ -28,10 +33,11 @@ from collectors.sandbox.scenes import SceneWorld
 from collectors.sandbox.service_account import ServiceAccount
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
 HOST: Final = "127.0.0.1"
 PROJECT: Final = "sandbox"
@@ -57,6 +63,8 @@ class Options:
         secret: its secret.
         beyond_limit: what a search answers after its first 4,000 results.
         limits: what Earth Engine refuses.
+        awkward: share of photos with an awkward file, of awkward titles, and of flooded places.
+        plan: what is to go wrong.
     """
 
     seed: int = 0
@@ -68,6 +76,8 @@ class Options:
     secret: str = field(default=DEFAULT_SECRET, repr=False)
     beyond_limit: flickr.BeyondLimit = "repeat"
     limits: Limits = REAL_LIMITS
+    awkward: float = 0.0
+    plan: FaultPlan = field(default_factory=FaultPlan)
 
 
 class Meter:
@@ -93,13 +103,16 @@ class Meter:
             self._counts.clear()
 
 
-def make_application(options: Options, url: str, account: ServiceAccount) -> Starlette:
+def make_application(
+    options: Options, url: str, account: ServiceAccount, connections: Connections
+) -> ASGIApp:
     """Puts the services together.
 
     Args:
         options: what the sandbox is started with.
         url: scheme, host and port at which it will be reached.
         account: the account that Earth Engine knows.
+        connections: those of the server that will serve the application.
 
     Returns:
         The application.
@@ -109,8 +122,9 @@ def make_application(options: Options, url: str, account: ServiceAccount) -> Sta
         FileNotFoundError: when there is none.
     """
     meter = Meter()
+    faults = Faults(options.plan, time.monotonic)
     landcover = Landcover(options.seed)
-    people = People(options.seed, options.photos)
+    people = People(options.seed, options.photos, awkward=options.awkward)
     world = SceneWorld(options.seed, landcover, options.scenes)
     routes: list[BaseRoute] = [
         *flickr.routes(
@@ -121,21 +135,31 @@ def make_application(options: Options, url: str, account: ServiceAccount) -> Sta
             secret=options.secret,
             meter=meter.count,
             beyond_limit=options.beyond_limit,
+            awkward=options.awkward,
+            now=read_clock,
+            close=connections.close,
         ),
         Route("/_sandbox/health", lambda _: JSONResponse({"status": "ok"})),
         Route("/_sandbox/counts", lambda _: JSONResponse(meter.read())),
         Route("/_sandbox/reset", lambda _: _reset(meter), methods=["POST"]),
+        Route("/_sandbox/faults", lambda _: JSONResponse(faults.done()), methods=["GET"]),
+        Route(
+            "/_sandbox/faults",
+            _FaultChanger(faults, options.plan.latency_s).change,
+            methods=["POST"],
+        ),
         Route("/weights/{name}", lambda request: _serve_weights(options.weights, request)),
         *earth_engine.routes(
             world,
             project=PROJECT,
             meter=meter.count,
-            now=time.time,
+            now=read_clock,
             account=account,
             limits=options.limits,
         ),
     ]
-    return Starlette(routes=routes, lifespan=_widen_thread_pool)
+    services = Starlette(routes=routes, lifespan=_widen_thread_pool)
+    return FaultLayer(services, faults, meter.count, connections)
 
 
 def announce(options: Options, url: str, account: ServiceAccount) -> dict[str, Any]:
@@ -179,8 +203,12 @@ def serve(options: Options, *, with_parent: bool = False) -> None:
     listener = _listen(options.port)
     url = f"http://{HOST}:{listener.getsockname()[1]}"
     account = ServiceAccount.create(project=PROJECT, token_uri=f"{url}/token")
+    connections = Connections()
     config = uvicorn.Config(
-        make_application(options, url, account),
+        make_application(options, url, account, connections),
+        http=connections.protocol(),
+        proxy_headers=False,
+        date_header=False,
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -234,6 +262,23 @@ def _end_with_parent(server: uvicorn.Server) -> None:
 async def _widen_thread_pool(application: Starlette) -> AsyncIterator[None]:  # noqa: ARG001
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     yield
+
+
+class _FaultChanger:
+    """Takes another plan of faults while the sandbox runs."""
+
+    def __init__(self, faults: Faults, latency_s: Mapping[str, float]) -> None:
+        self._faults = faults
+        self._latency_s = latency_s
+
+    async def change(self, request: Request) -> Response:
+        """Takes the plan; what it does not say of latency stays as it was at the start."""
+        try:
+            plan = parse_plan(json.loads(await request.body()))
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        self._faults.replace(replace(plan, latency_s={**self._latency_s, **plan.latency_s}))
+        return Response(status_code=204)
 
 
 def _reset(meter: Meter) -> Response:

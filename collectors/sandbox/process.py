@@ -40,6 +40,11 @@ class Sandbox:
         secret: its secret; None for the sandbox's own.
         limits: Earth Engine's limits that differ from the real ones, by the names of
             `collectors.sandbox.limits.Limits`.
+        beyond_limit: what a search answers after 4,000 results: "repeat" or "refuse"; None for the
+            first.
+        awkward: share of photos with an awkward file, of awkward titles, and of flooded places.
+        faults: a JSON file of what is to go wrong; see `faults` for while it runs.
+        latency_s: seconds added to every answer, by service ("flickr", "photo", "ee") or kind.
 
     Attributes:
         url: scheme, host and port of everything.
@@ -73,6 +78,10 @@ class Sandbox:
         key: str | None = None,
         secret: str | None = None,
         limits: Mapping[str, float] | None = None,
+        beyond_limit: str | None = None,
+        awkward: float | None = None,
+        faults: Path | None = None,
+        latency_s: Mapping[str, float] | None = None,
     ) -> None:
         values = {
             "--seed": seed,
@@ -82,8 +91,12 @@ class Sandbox:
             "--key": key,
             "--secret": secret,
             "--limits": None if limits is None else json.dumps(dict(limits)),
+            "--beyond-limit": beyond_limit,
+            "--awkward": awkward,
+            "--faults": faults and faults.absolute(),
         }
         self._options = [f"{name}={value}" for name, value in values.items() if value is not None]
+        self._options += [f"--latency={name}={value}" for name, value in (latency_s or {}).items()]
         self._child: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
 

@@ -1,0 +1,183 @@
+"""A build on a world with every awkwardness on, with and without faults of the services."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from collectors.earth_engine import EarthEngine, ServiceAccount
+from collectors.sandbox import Sandbox
+from collectors.sandbox.awkward import AwkwardFile, awkward_file, awkward_title
+from collectors.sandbox.people import People
+from collectors.transport import Patience, Throttle
+from flows.verification import verify_dataset
+from tests.flows.runs import Run, small_catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SEED, SHARE = 3, 0.2
+
+REASONS = {
+    AwkwardFile.GONE: "gone",
+    AwkwardFile.PLACEHOLDER: "placeholder",
+    AwkwardFile.EMPTY: "not_jpeg",
+    AwkwardFile.PNG: "not_jpeg",
+    AwkwardFile.MISLABELLED: "not_jpeg",
+    AwkwardFile.PAGE: "not_jpeg",
+    AwkwardFile.BROKEN: "broken_image",
+    AwkwardFile.OTHER_SIZE: "wrong_size",
+    AwkwardFile.BOMB: "too_many_pixels",
+}
+"""What becomes of a photo whose file is of no use; the other kinds can be used."""
+
+ANYWHERE = (
+    {"fault": "too_many_requests"},
+    {"fault": "server_error", "status": 500},
+    {"fault": "unavailable"},
+    {"fault": "cut_off"},
+    {"fault": "hang", "seconds": 0.3},
+    {"fault": "reset"},
+    {"fault": "slow_drip", "seconds": 0.3},
+)
+"""Faults that pass by themselves, whatever the service."""
+
+UNREADABLE = ({"fault": "html"}, {"fault": "truncated"})
+"""They pass as well where it shows that the answer is none; with a JPEG it does not."""
+
+PASSING = {
+    "flickr.search": (*ANYWHERE, *UNREADABLE, {"fault": "wrong_body"},
+                      {"fault": "failure", "code": 105}),
+    "photo.get": ANYWHERE,
+    "ee.features": (*ANYWHERE, *UNREADABLE, {"fault": "token_refused"}),
+    "ee.get_pixels": (*ANYWHERE, *UNREADABLE, {"fault": "token_refused"}),
+}  # fmt: skip
+
+PLAN = {
+    "seed": 11,
+    "faults": [
+        {"where": kind, **fault, "first": 1, "after": number // 3}
+        for kind, faults in PASSING.items()
+        for number, fault in enumerate(faults)
+    ],
+}
+"""Each kind once at each place; after three in a row one request passes."""
+
+
+@pytest.fixture(scope="module")
+def awkward(weights: Path) -> Iterator[Sandbox]:
+    """A sandbox in which a fifth of the photos is awkward."""
+    with Sandbox(seed=SEED, weights=weights, awkward=SHARE) as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def runs(awkward: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs builds against it."""
+    folder = tmp_path_factory.mktemp("awkward")
+    return Run(awkward, small_catalogue(folder / "data_catalog.yaml"), folder / "cache")
+
+
+@pytest.fixture(scope="module")
+def calm(runs: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset built without faults."""
+    root = tmp_path_factory.mktemp("calm") / "dataset"
+    outcome = runs.build(root)
+    assert outcome["cells"].get("failed", 0) == 0, outcome
+    return root
+
+
+def query(root: Path, product: str, columns: str) -> list[tuple[Any, ...]]:
+    """Rows of a product."""
+    files = f"{root}/manifests/v0001/{product}/*.parquet"
+    return duckdb.sql(f"SELECT {columns} FROM read_parquet('{files}')").fetchall()
+
+
+def test_every_awkward_photo_ends_with_its_reason(calm: Path) -> None:
+    """What was downloaded is kept, judged or refused for just what is wrong with its file."""
+    people = People(SEED, awkward=SHARE)
+    seen: Counter[str] = Counter()
+    rejected = query(calm, "rejects", "photo_id, stage, reason")
+    kept = {name for (name,) in query(calm, "photos", "photo_id")}
+    downloaded = [row for row in rejected if row[1] in {"download", "judge"}]
+    assert len(downloaded) > 15
+    for photo_id, stage, reason in downloaded:
+        photo = people.find(photo_id)
+        assert photo is not None
+        kind = AwkwardFile.PLACEHOLDER if photo.removed else awkward_file(photo_id, SHARE)
+        seen[str(kind)] += 1
+        if kind in REASONS:
+            assert (stage, reason) == ("download", REASONS[kind]), (photo_id, kind)
+        else:
+            assert (stage, reason) == ("judge", "indoor"), (photo_id, kind)
+    for photo_id in kept:
+        kind = awkward_file(photo_id, SHARE)
+        seen[str(kind)] += 1
+        assert kind not in REASONS, (photo_id, kind)
+    assert len(set(seen) - {"None"}) >= 10, seen
+
+
+def test_awkward_titles_are_stored_as_they_were_written(calm: Path) -> None:
+    """Markup, formulas, control characters and 10 kB come through; half a pair is replaced."""
+    titles = dict(query(calm, "photos", "photo_id, title"))
+    awkward = {name: title for name in titles if (title := awkward_title(name, SHARE))}
+    assert len(awkward) >= 5
+    for name, title in awkward.items():
+        assert titles[name] == title.replace("\ud83d", "\ufffd")
+
+
+def test_the_dataset_of_an_awkward_world_is_whole(calm: Path) -> None:
+    """`verify` finds no invariant broken."""
+    findings = verify_dataset(str(calm))
+    assert [finding.offenders for finding in findings if finding.broken] == []
+
+
+def test_faults_change_nothing_in_the_dataset(
+    awkward: Sandbox, runs: Run, calm: Path, tmp_path: Path
+) -> None:
+    """With more than one answer in twenty at fault the build ends with the same manifests."""
+    root = tmp_path / "dataset"
+    awkward.reset()
+    awkward.faults(PLAN)
+    try:
+        outcome = runs.build(root, settings={"patience_seconds": 60.0})
+        done = awkward.faults_done()
+    finally:
+        awkward.faults([])
+    planned = {f"{fault['fault']} {kind}" for kind, faults in PASSING.items() for fault in faults}
+    assert planned == set(done), (planned - set(done), awkward.counts())
+    assert sum(done.values()) > 0.05 * sum(awkward.counts().values())
+    assert outcome["cells"].get("failed", 0) == 0, json.dumps(outcome, default=str)
+    files = sorted(path.relative_to(calm) for path in calm.glob("manifests/**/*.*"))
+    assert files
+    for file in files:
+        assert (root / file).read_bytes() == (calm / file).read_bytes(), file
+    findings = verify_dataset(str(root))
+    assert [finding.offenders for finding in findings if finding.broken] == []
+
+
+def test_the_start_survives_faults(weights: Path, tmp_path: Path) -> None:
+    """Logging in and loading the description of the service go through the same troubles."""
+    plan = [
+        {"where": kind, **fault, "first": 1}
+        for kind in ("ee.token", "ee.discovery", "ee.algorithms")
+        for fault in (*ANYWHERE, *UNREADABLE)
+    ]
+    file = tmp_path / "faults.json"
+    file.write_text(json.dumps(plan))
+    with Sandbox(seed=SEED, weights=weights, faults=file) as box:
+        engine = EarthEngine.connect(
+            project=box.project,
+            credentials=ServiceAccount(json.dumps(box.service_account)),
+            url=box.earth_engine_url,
+            throttle=Throttle(50, 1.0, slots=2),
+            patience=Patience(60.0, 0.1, 0.5),
+        )
+        done = box.faults_done()
+    assert engine is not None
+    assert len(done) == len(plan), done

@@ -181,15 +181,33 @@ def _login(credentials: Credentials) -> Any:
     """
     if isinstance(credentials, Persistent):
         try:
-            return ee.data.get_persistent_credentials()
+            return _guard_refresh(ee.data.get_persistent_credentials())
         except ee.EEException:
             raise SetupError(SERVICE, "nobody is logged in on this machine.", _LOGIN) from None
     try:
         if isinstance(json.loads(credentials.key_json), dict):
-            return ee.ServiceAccountCredentials("", key_data=credentials.key_json)
+            return _guard_refresh(ee.ServiceAccountCredentials("", key_data=credentials.key_json))
     except (ValueError, TypeError, KeyError, AttributeError):
         pass  # said below, without the cause: it may quote the key
     raise SetupError(SERVICE, "the service account's key cannot be read.", _ACCOUNT) from None
+
+
+def _guard_refresh(login: Any) -> Any:
+    """Makes a token service that answers with something else a trouble of the network.
+
+    google-auth (2.x, `oauth2/_client.py`) takes any body with status 200 for an answer, and fails
+    with a `TypeError` when it is a page of HTML or half an object: once an hour, in any request.
+    """
+    refresh = login.refresh
+
+    def guarded(request: Any) -> None:
+        try:
+            refresh(request)
+        except TypeError as error:
+            raise TransientTrouble(SERVICE, "the token service's answer is no token") from error
+
+    login.refresh = guarded
+    return login
 
 
 def _initialise(login: Any, project: str, url: str, deadline_s: float) -> None:
@@ -210,4 +228,8 @@ def _initialise(login: Any, project: str, url: str, deadline_s: float) -> None:
         state.requests_session.mount(
             scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE)
         )
-    ee.Initialize(login, project=project, url=url)
+    try:
+        ee.Initialize(login, project=project, url=url)
+    except AttributeError as error:
+        # googleapiclient hands a body that is no JSON on as a text, which has nothing to look up.
+        raise TransientTrouble(SERVICE, "the list of functions is not readable") from error

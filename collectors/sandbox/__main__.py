@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         awkward=read.awkward,
         plan=replace(plan, latency_s={**plan.latency_s, **latency}),
         limits=read.limits,
+        prerendered=read.prerendered,
         **{name: value for name in ("key", "secret") if (value := getattr(read, name)) is not None},
     )
     try:
@@ -99,6 +100,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--latency", type=_delay, action="append", default=[], metavar="SERVICE=SECONDS",
         help="added to every answer of flickr, photo or ee, or of one kind such as ee.get_pixels",
     )  # fmt: skip
+    parser.add_argument(
+        "--prerendered",
+        action="store_true",
+        help="send pixels that were made beforehand and show no place, to measure throughput",
+    )
     parser.add_argument("--with-parent", action="store_true", help="end when stdin is closed")
     return parser.parse_args(arguments)
 

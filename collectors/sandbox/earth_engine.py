@@ -38,7 +38,8 @@ from collectors.sandbox.encoding import (
 from collectors.sandbox.expressions import evaluate
 from collectors.sandbox.limits import REAL_LIMITS, Gate, Limits
 from collectors.sandbox.paging import Pages
-from collectors.sandbox.pixel_requests import read_pixels
+from collectors.sandbox.pixel_requests import read_pixels, write_npy
+from collectors.sandbox.prerendered import Prerendered
 from collectors.sandbox.service_account import GRANT_TYPE, TOKEN_LIFETIME_S, InvalidAssertionError
 from collectors.sandbox.values import Feature, Image, scene_image
 
@@ -77,6 +78,7 @@ def routes(
     now: Callable[[], float],
     account: ServiceAccount,
     limits: Limits = REAL_LIMITS,
+    prerendered: bool = False,
 ) -> list[Route]:
     """Return the routes of the API.
 
@@ -87,6 +89,7 @@ def routes(
         now: Gives the seconds since 1970.
         account: The service account that may ask for tokens.
         limits: What is refused.
+        prerendered: Whether pixels are sent that were made beforehand and show no place.
     """
     service = _Service(
         world,
@@ -98,6 +101,7 @@ def routes(
         Gate(limits, now),
         ComputeMeter(limits.monthly_eecu_s, now),
         Assets(world, limits),
+        Prerendered(write_npy) if prerendered else None,
     )
     return [
         Route("/_sandbox/eecu", lambda _: JSONResponse(service.compute_meter.read())),
@@ -119,6 +123,7 @@ class _Service:
     gate: Gate
     compute_meter: ComputeMeter
     assets: Assets
+    prerendered: Prerendered | None
     tables: Pages[Feature | Image] = field(default_factory=Pages)
 
     async def token(self, request: Request) -> Response:
@@ -242,7 +247,12 @@ class _Service:
 
     def _pixels(self, image: Image, body: Mapping[str, Any], work: Work) -> Response:
         content, media_type = read_pixels(
-            image, body, self.world.landcover, limits=self.limits, work=work
+            image,
+            body,
+            self.world.landcover,
+            limits=self.limits,
+            work=work,
+            prerendered=self.prerendered,
         )
         return Response(content, media_type=media_type)
 

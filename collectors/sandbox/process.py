@@ -45,6 +45,8 @@ class Sandbox:
         awkward: share of photos with an awkward file, of awkward titles, and of flooded places.
         faults: a JSON file of what is to go wrong; see `faults` for while it runs.
         latency_s: seconds added to every answer, by service ("flickr", "photo", "ee") or kind.
+        prerendered: whether Earth Engine's pixels are made beforehand and show no place, for
+            measuring how fast they are taken in.
 
     Attributes:
         url: scheme, host and port of everything.
@@ -82,6 +84,7 @@ class Sandbox:
         awkward: float | None = None,
         faults: Path | None = None,
         latency_s: Mapping[str, float] | None = None,
+        prerendered: bool = False,
     ) -> None:
         values = {
             "--seed": seed,
@@ -97,6 +100,8 @@ class Sandbox:
         }
         self._options = [f"{name}={value}" for name, value in values.items() if value is not None]
         self._options += [f"--latency={name}={value}" for name, value in (latency_s or {}).items()]
+        if prerendered:
+            self._options.append("--prerendered")
         self._child: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
 

@@ -65,6 +65,7 @@ class Options:
         limits: what Earth Engine refuses.
         awkward: share of photos with an awkward file, of awkward titles, and of flooded places.
         plan: what is to go wrong.
+        prerendered: whether Earth Engine's pixels are made beforehand and show no place.
     """
 
     seed: int = 0
@@ -78,6 +79,7 @@ class Options:
     limits: Limits = REAL_LIMITS
     awkward: float = 0.0
     plan: FaultPlan = field(default_factory=FaultPlan)
+    prerendered: bool = False
 
 
 class Meter:
@@ -156,6 +158,7 @@ def make_application(
             now=read_clock,
             account=account,
             limits=options.limits,
+            prerendered=options.prerendered,
         ),
     ]
     services = Starlette(routes=routes, lifespan=_widen_thread_pool)

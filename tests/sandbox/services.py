@@ -57,7 +57,11 @@ class Service(NamedTuple):
 
 @contextmanager
 def running(
-    world: SceneWorld, *, limits: Limits = REAL_LIMITS, now: Callable[[], float] = time.time
+    world: SceneWorld,
+    *,
+    limits: Limits = REAL_LIMITS,
+    now: Callable[[], float] = time.time,
+    prerendered: bool = False,
 ) -> Iterator[Service]:
     """Runs the routes over a world until the block ends."""
     server = uvicorn.Server(
@@ -74,6 +78,7 @@ def running(
             now=now,
             account=account,
             limits=limits,
+            prerendered=prerendered,
         )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)

@@ -178,16 +178,43 @@ def test_more_chips_than_a_batch_take_more_requests(
     assert client.resolve([], FINE_SENSORS) == {}
 
 
-def test_many_threads_share_one_connection_pool(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    """32 threads at once get their answers, and no connection is thrown away."""
-    client = connect(sandbox, throttle=Throttle(90, 1, 40))  # the project is allowed 100
-    with caplog.at_level(logging.WARNING), ThreadPoolExecutor(32) as pool:
-        for done in [pool.submit(client.check) for _ in range(96)]:
-            done.result()
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_window_is_of_whole_days_and_closed(sandbox: Sandbox, side: int) -> None:
+    """A scene just as many days away as the window has is found; with a day less it is not."""
+    client = connect(sandbox)
+    wide = replace(FINE, scene_cloud_limit_pct=101.0, candidates=60)
+    listed = client.resolve([BERKELEY], {"sentinel2": wide})[BERKELEY.chip_id]
+    days = {one.scene_id: delta_days(one, BERKELEY.target_date) for one in listed}
+    name, edge = max(days.items(), key=lambda item: side * item[1])
+    assert side * edge > 10
+    for window, there in ((abs(edge), True), (abs(edge) - 1, False)):
+        sensors = {"sentinel2": replace(wide, window_days=window)}
+        found = client.resolve([BERKELEY], sensors)[BERKELEY.chip_id]
+        assert (name in {one.scene_id for one in found}) is there
+
+
+def test_many_threads_share_one_connection_pool(caplog: pytest.LogCaptureFixture) -> None:
+    """32 answers under way at once, and no connection is thrown away."""
+    with Sandbox(seed=11, latency_s={"ee.value": 0.3}) as box:
+        client = connect(box, throttle=Throttle(90, 1, 40))  # the project is allowed 100
+        with caplog.at_level(logging.WARNING), ThreadPoolExecutor(32) as pool:
+            for done in [pool.submit(client.check) for _ in range(64)]:
+                done.result()
     assert "Connection pool is full" not in caplog.text
-    assert client.requests.other == 96
+    assert client.requests.other == 64
+
+
+def test_a_request_without_an_answer_has_an_end() -> None:
+    """The library waits for ever by itself; here a silent service is given up and asked again."""
+    with Sandbox(seed=11) as box:
+        client = connect(box, deadline_s=0.3)
+        box.faults([{"fault": "hang", "where": "ee.value", "seconds": 20, "first": 1}])
+        client.check()
+        assert box.faults_done() == {"hang ee.value": 1}
+        box.faults([{"fault": "hang", "where": "ee.value", "seconds": 20}])
+        patient = connect(box, deadline_s=0.3, patience=Patience(0.2, 0.01, 0.02))
+        with pytest.raises(TroubleRemains, match=r"(?i)timed? ?out"):
+            patient.check()
 
 
 def test_a_batch_that_is_too_big_is_halved(sandbox: Sandbox, proxy: FaultProxy) -> None:
@@ -248,6 +275,22 @@ def test_a_flight_is_read_in_its_own_pixels_and_averaged(
     assert isinstance(beside, ChipPixels)
     assert np.array_equal(pixels.data[:, 50:, 50:], beside.data[:, :-50, :-50])
     assert pixels.data.std() > 0
+
+
+def test_a_flight_without_near_infrared_is_read_without_it(sandbox: Sandbox) -> None:
+    """Only bands that the scene has are asked for: a name that it lacks fails the whole request."""
+    client = connect(sandbox)
+    chips = [chip_on(-122.4 + i * 0.05, 37.3, NAIP, date(2006, 7, 1), f"c{i}") for i in range(30)]
+    chip, scene = next(
+        (chip, scene)
+        for chip in chips
+        for scene in client.resolve([chip], {"naip": NAIP})[chip.chip_id]
+        if "N" not in scene.bands and {"R", "G", "B"} <= set(scene.bands)
+    )
+    pixels = client.read(chip, scene, NAIP)
+    assert isinstance(pixels, ChipPixels)
+    assert pixels.bands == ("R", "G", "B")
+    assert pixels.data.shape == (3, 448, 448)
 
 
 def test_a_scene_that_is_no_longer_there_is_a_value(sandbox: Sandbox) -> None:

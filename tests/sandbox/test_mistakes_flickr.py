@@ -86,20 +86,20 @@ def address_of(service: Whole, photo: Photo, suffix: str = "_z", *, server: str 
 
 @mistake("a call that is not signed")
 def _(service: Whole) -> None:
-    answer = httpx.post(service.rest, data=GOOD)
+    answer = service.client.post(service.rest, data=GOOD)
     assert (answer.status_code, answer.json()) == (200, INVALID_KEY)
 
 
 @mistake("the key in the query of a GET")
 def _(service: Whole) -> None:
     # The service takes this. The sandbox does not: the key would stand in logs.
-    answer = httpx.get(service.rest, params=GOOD | {"api_key": DEFAULT_KEY})
+    answer = service.client.get(service.rest, params=GOOD | {"api_key": DEFAULT_KEY})
     assert (answer.status_code, answer.json()) == (200, INVALID_KEY)
 
 
 @mistake("the key in the form and no signature")
 def _(service: Whole) -> None:
-    answer = httpx.post(service.rest, data=GOOD | {"api_key": DEFAULT_KEY})
+    answer = service.client.post(service.rest, data=GOOD | {"api_key": DEFAULT_KEY})
     assert (answer.status_code, answer.json()) == (200, INVALID_KEY)
 
 
@@ -139,15 +139,17 @@ def _(service: Whole) -> None:
 @mistake("a form changed after it was signed")
 def _(service: Whole) -> None:
     headers, body = service.sign(GOOD)
-    answer = httpx.post(service.rest, content=body.replace("2015", "2016"), headers=headers)
+    answer = service.client.post(
+        service.rest, content=body.replace("2015", "2016"), headers=headers
+    )
     refused_signature(answer, "signature_invalid")
-    assert httpx.post(service.rest, content=body, headers=headers).json()["stat"] == "ok"
+    assert service.client.post(service.rest, content=body, headers=headers).json()["stat"] == "ok"
 
 
 @mistake("an argument added to the address after it was signed")
 def _(service: Whole) -> None:
     headers, body = service.sign(GOOD)
-    answer = httpx.post(f"{service.rest}?page=2", content=body, headers=headers)
+    answer = service.client.post(f"{service.rest}?page=2", content=body, headers=headers)
     refused_signature(answer, "signature_invalid")
 
 
@@ -160,7 +162,9 @@ def _(service: Whole) -> None:
 @mistake("a try again without a new signature")
 def _(service: Whole) -> None:
     headers, body = service.sign(GOOD)
-    first, second = (httpx.post(service.rest, content=body, headers=headers) for _ in range(2))
+    first, second = (
+        service.client.post(service.rest, content=body, headers=headers) for _ in range(2)
+    )
     assert first.json()["stat"] == "ok"
     refused_signature(second, "nonce_used")
 
@@ -573,7 +577,7 @@ def _(service: Whole) -> None:
 @mistake("a redirection followed without a look")
 def _(service: Whole) -> None:
     address = address_of(service, removed_photo())
-    answer = httpx.get(address, follow_redirects=True)
+    answer = service.client.get(address, follow_redirects=True)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert Image.open(io.BytesIO(answer.content)).size != removed_photo().size("z")
 

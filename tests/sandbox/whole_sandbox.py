@@ -14,7 +14,6 @@ import uvicorn
 from oauthlib.oauth1 import Client
 
 from collectors.sandbox.connections import Connections
-from collectors.sandbox.people import People
 from collectors.sandbox.server import DEFAULT_KEY, DEFAULT_SECRET, Options, make_application
 from collectors.sandbox.service_account import ServiceAccount
 
@@ -40,7 +39,7 @@ class Whole(NamedTuple):
 
     url: str
     account: ServiceAccount
-    people: People
+    client: httpx.Client
 
     @property
     def rest(self) -> str:
@@ -66,7 +65,7 @@ class Whole(NamedTuple):
     def call(self, form: Mapping[str, str], **options: Any) -> httpx.Response:
         """Sends a signed call."""
         headers, body = self.sign(form, **options)
-        return httpx.post(self.rest, content=body, headers=headers, timeout=30)
+        return self.client.post(self.rest, content=body, headers=headers)
 
     def search(self, **changes: str) -> dict[str, Any]:
         """The content of the answer to a search, with some arguments changed or ("") left out."""
@@ -76,7 +75,7 @@ class Whole(NamedTuple):
 
     def get(self, address: str) -> httpx.Response:
         """One file, without following where it leads."""
-        return httpx.get(address, follow_redirects=False, timeout=30)
+        return self.client.get(address)
 
     def exchange(
         self, method: str, path: str, body: str | None = None, headers: Mapping[str, str] = {}
@@ -93,12 +92,12 @@ class Whole(NamedTuple):
 
     def post_plan(self, plan: object) -> None:
         """Says what is to go wrong from now on."""
-        answer = httpx.post(f"{self.url}/_sandbox/faults", json=plan, timeout=30)
+        answer = self.client.post(f"{self.url}/_sandbox/faults", json=plan)
         assert answer.status_code == 204, answer.text
 
     def faults_done(self) -> dict[str, int]:
         """How often each fault happened."""
-        done: dict[str, int] = httpx.get(f"{self.url}/_sandbox/faults", timeout=30).json()
+        done: dict[str, int] = self.client.get(f"{self.url}/_sandbox/faults").json()
         return done
 
     def token(self) -> dict[str, str]:
@@ -123,6 +122,7 @@ def running(options: Options) -> Iterator[Whole]:
     thread.start()
     while not server.started:
         thread.join(0.01)
-    yield Whole(url, account, People(options.seed, options.photos, awkward=options.awkward))
+    with httpx.Client(headers={"connection": "close"}, timeout=30, verify=False) as client:
+        yield Whole(url, account, client)
     server.should_exit = True
     thread.join()

@@ -13,7 +13,6 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -24,6 +23,8 @@ from tests.sandbox.whole_sandbox import BOX, SEARCH, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import httpx
 
     from collectors.sandbox.photo_records import Photo
     from tests.sandbox.whole_sandbox import Whole

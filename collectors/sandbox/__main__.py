@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,13 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     read = _parse(arguments)
     # Imported late, so that --help and a wrong option answer at once.
-    from collectors.sandbox.fault_plans import parse_latency, parse_plan  # noqa: PLC0415
+    from collectors.sandbox.fault_plans import parse_latency, read_plan  # noqa: PLC0415
+    from collectors.sandbox.faults import FaultPlan  # noqa: PLC0415
     from collectors.sandbox.server import Options, serve  # noqa: PLC0415
 
     try:
-        plan = parse_plan([] if read.faults is None else json.loads(read.faults.read_text("utf-8")))
         latency = parse_latency(dict(read.latency))
-    except ValueError as error:
+        plan = FaultPlan() if read.faults is None else read_plan(read.faults)
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"The sandbox cannot start: {error}\n")
         return 2
     options = Options(

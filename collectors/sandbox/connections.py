@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+# What the balancer before Flickr answers to a request that it cannot read.
+BAD_REQUEST: Final = (
+    b"<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.\n</body></html>\n"
+)
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
@@ -33,6 +39,16 @@ class Connections:
                 if self.client is not None:
                     transports.pop(self.client, None)
                 super().connection_lost(exc)
+
+            def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words
+                headers = [("content-type", "text/html"), ("connection", "close")]
+                for event in (
+                    h11.Response(status_code=400, headers=headers, reason=b"Bad request"),
+                    h11.Data(data=BAD_REQUEST),
+                    h11.EndOfMessage(),
+                ):
+                    self.transport.write(self.conn.send(event) or b"")
+                self.transport.close()
 
         return KnownProtocol
 

@@ -4,13 +4,33 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from collectors.sandbox.faults import Fault, FaultKind, FaultPlan
 from collectors.sandbox.request_kinds import KINDS
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _FREQUENCIES: Final = ("probability", "every", "first", "first_tries")
+# Numbers are 0 and more where nothing else is said; what is called endless still has an end.
+_MOST: Final = 1_000_000_000
+_RANGES: Final = {
+    "every": (1, _MOST),
+    "probability": (0, 1),
+    "share": (0, 1),
+    "seconds": (-_MOST, _MOST),
+    "status": (400, 599),
+}
+# What only some kinds have a use for.
+_USES: Final = {
+    "seconds": {FaultKind.HANG, FaultKind.SLOW_DRIP, FaultKind.CLOCK_SKEW},
+    "share": {FaultKind.TRUNCATED, FaultKind.CUT_OFF},
+    "status": {FaultKind.SERVER_ERROR},
+    "code": {FaultKind.FAILURE},
+}
 
 
 def parse_plan(document: object) -> FaultPlan:
@@ -33,10 +53,29 @@ def parse_plan(document: object) -> FaultPlan:
     if unknown := sorted(set(document) - {"seed", "latency", "faults"}):
         raise ValueError(f"a plan of faults has no {', '.join(unknown)}")
     seed, lines = document.get("seed", 0), document.get("faults", [])
-    if not isinstance(seed, int) or not isinstance(lines, list):
+    if not isinstance(seed, int) or isinstance(seed, bool) or not isinstance(lines, list):
         raise ValueError("the seed of a plan is a whole number, its faults are a list")
     faults = tuple(_parse_fault(number, line) for number, line in enumerate(lines))
     return FaultPlan(faults, seed, parse_latency(document.get("latency", {})))
+
+
+def read_plan(path: Path) -> FaultPlan:
+    """Reads a plan from a file.
+
+    Args:
+        path: a file of JSON, in UTF-8.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ValueError: when it is no JSON, or no plan; names the file.
+        OSError: when it cannot be read.
+    """
+    try:
+        return parse_plan(json.loads(path.read_text("utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def parse_latency(document: object) -> dict[str, float]:
@@ -51,7 +90,8 @@ def parse_latency(document: object) -> dict[str, float]:
     for name, seconds in document.items():
         if name not in known:
             raise ValueError(f"latency: there is no {name!r}; there are {', '.join(sorted(known))}")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        fits = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if not fits or not 0 <= seconds <= _MOST:
             raise ValueError(f"latency of {name}: {seconds!r} is no number of seconds")
     return {name: float(seconds) for name, seconds in document.items()}
 
@@ -72,8 +112,12 @@ def _parse_fault(number: int, line: object) -> Fault:
         if not isinstance(line.get(name, ""), str):
             raise ValueError(f"{place}: {name} is a text")
     for name, value in line.items():
-        if name not in {"fault", "where", "match", "until_s"}:
-            _check_number(place, name, value, signed=name == "seconds")
+        if name not in {"fault", "where", "match"}:
+            _check_number(place, name, value)
+        if kind not in _USES.get(name, {kind}):
+            raise ValueError(f"{place}: {kind} has no {name}")
+    if kind is not FaultKind.CLOCK_SKEW and line.get("seconds", 0) < 0:
+        raise ValueError(f"{place}: seconds cannot be {line['seconds']!r}")
     if sum(name in line for name in _FREQUENCIES) > 1:
         raise ValueError(f"{place}: only one of {', '.join(_FREQUENCIES)} may be given")
     fault = Fault(**(line | {"fault": kind}))
@@ -82,10 +126,9 @@ def _parse_fault(number: int, line: object) -> Fault:
     return fault
 
 
-def _check_number(place: str, name: str, value: Any, *, signed: bool) -> None:
+def _check_number(place: str, name: str, value: Any) -> None:
     whole = name in {"every", "first", "first_tries", "after", "status", "code"}
-    least = 1 if name == "every" else float("-inf") if signed else 0
-    most = 1.0 if name in {"probability", "share"} else float("inf")
+    least, most = _RANGES.get(name, (0, _MOST))
     fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
     if not fits or not least <= value <= most:
         raise ValueError(f"{place}: {name} cannot be {value!r}")

@@ -77,6 +77,12 @@ def write_failure(code: int, message: str, form: Format) -> tuple[bytes, str]:
     return f'{_HEAD}<rsp stat="fail">\n{error}</rsp>\n'.encode(), _XML
 
 
+def write_degrees(value: float) -> str:
+    """Writes a coordinate with six decimals, as the service does, unless that would change it."""
+    text = f"{value:.6f}"
+    return text if float(text) == value else str(value)
+
+
 def _write_json(content: Mapping[str, Any], form: Format) -> tuple[bytes, str]:
     text = json.dumps(content, separators=(",", ":"))
     if form.callback:
@@ -97,7 +103,7 @@ def _write_element(name: str, value: Any, indent: str) -> Iterator[str]:
     nested = {key: one for key, one in inside.items() if key not in plain}
     text = plain.pop("_content", None)
     marks = "".join(f' {key}="{_escape(one)}"' for key, one in plain.items())
-    if text is not None:
+    if text:
         yield f"{indent}<{name}{marks}>{_escape(text)}</{name}>\n"
     elif any(nested.values()):
         yield f"{indent}<{name}{marks}>\n"
@@ -108,5 +114,5 @@ def _write_element(name: str, value: Any, indent: str) -> Iterator[str]:
 
 
 def _escape(value: object) -> str:
-    text = "" if value is None else str(value)
+    text = write_degrees(value) if isinstance(value, float) else str("" if value is None else value)
     return _NOT_IN_XML.sub("", text).translate(_ESCAPES)

@@ -15,7 +15,7 @@ from collectors.sandbox.awkward import AwkwardFile, awkward_file
 from collectors.sandbox.awkward_files import make_awkward
 from collectors.sandbox.connections import wait_for_end
 from collectors.sandbox.fault_answers import TOO_MANY_HTML
-from collectors.sandbox.flickr_rows import SERVER
+from collectors.sandbox.flickr_rows import server_of
 from collectors.sandbox.photo_records import SUFFIXES
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class PhotoHost:
         """Gives the host's routes."""
         return [
             Route("/photos/{server}/{name}", self.serve_file, methods=["GET"]),
+            Route("/photos/{path:path}", self._miss, methods=["GET"]),
             Route(_PLACEHOLDER, _serve_placeholder, methods=["GET"]),
         ]
 
@@ -76,7 +77,7 @@ class PhotoHost:
         name = request.path_params["name"]
         parts = _FILE.fullmatch(name)
         photo = None if parts is None else self._people.find(parts["id"])
-        if parts is None or photo is None or request.path_params["server"] != SERVER:
+        if parts is None or photo is None or request.path_params["server"] != server_of(photo):
             return _not_found()
         suffix = parts["suffix"] or ""
         if suffix not in SUFFIXES or parts["secret"] != photo.secret_of(suffix):
@@ -89,6 +90,10 @@ class PhotoHost:
         if awkward is None or (awkward in _PASSING and not self._is_first(name)):
             return Response(self._pictures.jpeg(photo, suffix), media_type="image/jpeg")
         return self._answer_awkwardly(awkward, photo, suffix)
+
+    def _miss(self, request: Request) -> Response:  # noqa: ARG002
+        self._meter("photo.get")
+        return _not_found()
 
     def _answer_awkwardly(self, awkward: AwkwardFile, photo: Photo, suffix: str) -> Response:
         if awkward is AwkwardFile.GONE:

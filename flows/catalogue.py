@@ -1,4 +1,4 @@
-"""The catalogue: regions, sources, rules and products, read from `data_catalog.yaml`."""
+"""The catalogue: regions, sources, rules, splits and products, read from `data_catalog.yaml`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from flows.catalogue_blocks import (
     RuleBlock,
     SensorSource,
     Source,
+    SplitBlock,
     Weights,
 )
 from flows.catalogue_text import CatalogueError, explain, line_of, read_yaml
@@ -41,6 +42,7 @@ class Catalogue(Block):
     regions: Annotated[dict[Name, Region], Field(min_length=1)]
     sources: dict[Name, Source]
     rules: RuleBlock
+    splits: SplitBlock
     products: dict[str, Product]
 
     @model_validator(mode="after")
@@ -148,10 +150,10 @@ def find_catalogue(given: Path | None) -> Path:
 def known_keys() -> dict[str, list[str]]:
     """Returns all keys that the blocks of a catalogue may have, by block."""
     blocks: list[type[BaseModel]] = [
-        Region, PhotosSource, SensorSource, RuleBlock, Weights, Column, Product,
+        Region, PhotosSource, SensorSource, RuleBlock, Weights, SplitBlock, Column, Product,
     ]  # fmt: skip
     keys = {block.__name__: list(block.model_fields) for block in blocks}
-    return keys | {"Catalogue": ["schema", "regions", "sources", "rules", "products"]}
+    return keys | {"Catalogue": ["schema", "regions", "sources", "rules", "splits", "products"]}
 
 
 def _plain(node: Any) -> Any:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from collectors.geo import Box
 from collectors.licences import licence_by_code, licence_id_by_code
 from collectors.records import Datum, Quality, Sensor
+from filters.splits import Shares, SplitRule
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[int, Field(ge=1)]
@@ -177,6 +178,27 @@ class RuleBlock(Block):
     def licence_ids(self) -> frozenset[int]:
         """Flickr's numeric ids of the licences."""
         return frozenset(licence_id_by_code(code) for code in self.licences)
+
+
+class SplitBlock(Block):
+    """Which share of the pairs is for what; see `filters.splits`."""
+
+    train_pct: Percent
+    val_pct: Percent
+    test_pct: Percent
+    block_cells: Annotated[int, Field(ge=1, le=12)] = 1
+    owner_disjoint: bool = False
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> SplitBlock:
+        self.rule(seed=0)
+        return self
+
+    def rule(self, seed: int) -> SplitRule:
+        """Returns how ground is dealt; `owner_disjoint` comes on top, version by version."""
+        return SplitRule(
+            seed, Shares(self.train_pct, self.val_pct, self.test_pct), self.block_cells
+        )
 
 
 class Column(Block):

@@ -18,6 +18,7 @@ from flows.catalogue import find_catalogue, load_catalogue
 from flows.catalogue_text import CatalogueError
 from flows.dataset import local_files, read_version, version_names
 from flows.rows import ROWS
+from flows.splitting import line_about
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,6 +148,7 @@ def _dataset(store: Store) -> dict[str, Any]:
         versions.append(
             {"version": name, "cells": len(version.manifest["cells"])}
             | {product: version.rows(product) for product in ROWS}
+            | {"splits": version.manifest.get("splits")}
             | {"table_bytes": version.size}
         )
     shards = store.list("shards")
@@ -165,7 +167,11 @@ def _print_dataset(console: Console, dataset: dict[str, Any]) -> None:
     if not dataset["versions"]:
         console.print("  nothing published yet", highlight=False)
         return
-    _print_table(console, "Versions", dataset["versions"])
+    shown = [{name: one[name] for name in one if name != "splits"} for one in dataset["versions"]]
+    _print_table(console, "Versions", shown)
+    splits = dataset["versions"][-1]["splits"]
+    if splits is not None:
+        console.print(line_about(splits), highlight=False, soft_wrap=True)
     console.print(
         f"{dataset['shards']:,} shards, {dataset['shard_bytes'] / 1e6:,.1f} MB; last run"
         f" {dataset['last_build']}",

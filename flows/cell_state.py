@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from flows.rows import ROWS, ChipRow, PairRow, PhotoRow, RejectRow, Row, sort_key
-from flows.tables import from_arrow, parquet_bytes, read_parquet, schema_of, to_arrow
+from flows.tables import from_arrow, parquet_bytes, part_schema, read_parquet, to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,7 +154,7 @@ def commit_cell(store: Store, state: CellState, catalogue: Catalogue, seed: int)
     state = state.ordered()
     parts = {}
     for product in ROWS:
-        data = parquet_bytes(to_arrow(state.rows(product), schema_of(catalogue, product)))
+        data = parquet_bytes(to_arrow(state.rows(product), part_schema(catalogue, product)))
         digest = hashlib.sha256(data).hexdigest()[:16]
         path = f"parts/{state.cell_id}/{state.generation:06d}-{digest}-{product}.parquet"
         store.create(path, data)

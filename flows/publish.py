@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,13 +17,15 @@ import pyarrow.parquet as pq
 from flows.cell_state import latest_generations, read_commit
 from flows.dataset import LATEST, MANIFESTS, Version, read_version, version_names
 from flows.rows import ROWS
+from flows.splitting import Splitting, check_splits, line_about, same_splits
 from flows.tables import COMPRESSION, read_parquet, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from collectors.storage import Store
     from flows.catalogue import Catalogue
+    from flows.splitting import ReadRows
 
 ROWS_PER_FILE: Final = 200_000
 """Rows of a file at which the next one is begun: bounds the memory of publishing."""
@@ -41,6 +44,8 @@ def publish(
 ) -> tuple[Version | None, bool]:
     """Publishes the newest state of all cells, unless the newest version already says the same.
 
+    A version is new if a cell is, or if owner-disjoint splits were switched on or off.
+
     Cells are written in the order of their names, one after the other, so memory does not grow
     with the dataset. The same state gives the same bytes.
 
@@ -52,28 +57,42 @@ def publish(
 
     Returns:
         The newest version (None if there is nothing to publish), and whether it is new.
+
+    Raises:
+        SetupError: If the catalogue's splits are not those that the dataset was begun with.
     """
     generations = latest_generations(store)
     latest = read_version(store)
-    if not generations or (latest is not None and latest.manifest["cells"] == generations):
+    if not generations or (
+        latest is not None
+        and latest.manifest["cells"] == generations
+        and same_splits(catalogue.splits, latest)
+    ):
         return latest, False
     commits = {
         name: read_commit(store, name, number) for name, number in sorted(generations.items())
     }
     losers = _settle(store, commits)
+    read = partial(_settled_rows, store, commits, losers)
     while True:
+        check_splits(catalogue.splits, read_version(store), store.root)
+        splitting = Splitting(
+            catalogue.splits.rule(seed), commits, read,
+            owner_disjoint=catalogue.splits.owner_disjoint,
+        )  # fmt: skip
         names = version_names(store)
         name = f"v{int(names[-1][1:]) + 1 if names else 1:04d}"
         tell(f"publishing {len(commits)} cells as {name}")
-        tables = _write_tables(store, catalogue, commits, losers, name)
+        tables = _write_tables(store, catalogue, list(commits), read, splitting, name)
         if tables is None:
             continue
-        manifest = {
+        manifest: dict[str, Any] = {
             "schema": catalogue.schema_name,
             "version": name,
             "seed": seed,
             "cells": generations,
             "tables": tables,
+            "splits": splitting.as_json(catalogue.splits),
             "settled_duplicates": {photo: sorted(cells) for photo, cells in sorted(losers.items())},
             "judgements": sorted({commit["judgement"] for commit in commits.values()}),
             "weights": sorted({commit["weights"] for commit in commits.values()}),
@@ -95,6 +114,7 @@ def publish(
         data = json.dumps(manifest, indent=1, sort_keys=True).encode()
         if store.create(f"{MANIFESTS}/{name}/manifest.json", data):
             store.replace(LATEST, f"{name}\n".encode())
+            tell(line_about(manifest["splits"]))
             return Version(name, manifest), True
 
 
@@ -128,15 +148,16 @@ def _settle(store: Store, commits: dict[str, dict[str, Any]]) -> dict[str, set[s
 def _write_tables(
     store: Store,
     catalogue: Catalogue,
-    commits: dict[str, dict[str, Any]],
-    losers: dict[str, set[str]],
+    cells: Sequence[str],
+    read: ReadRows,
+    splitting: Splitting,
     version: str,
 ) -> Tables | None:
     """Writes all tables of a version; None if another publisher is writing the same version."""
     tables: Tables = {}
     for product in ROWS:
         files: list[dict[str, Any]] = []
-        for number, data in enumerate(_files(store, catalogue, commits, losers, product)):
+        for number, data in enumerate(_files(catalogue, cells, read, splitting, product)):
             path = f"{MANIFESTS}/{version}/{product}/part-{number:05d}.parquet"
             if not store.create(path, data):
                 return None
@@ -163,24 +184,39 @@ def _without(table: pa.Table, product: str, pairs: pa.Table, lost: pa.Array) -> 
     return table.set_column(place, field, pa.array(fewer, field.type))
 
 
-def _files(
+def _settled_rows(
     store: Store,
-    catalogue: Catalogue,
     commits: dict[str, dict[str, Any]],
     losers: dict[str, set[str]],
+    cell: str,
+    product: str,
+) -> pa.Table:
+    """Returns the rows of a cell that a version has, before publishing adds columns."""
+    parts = commits[cell]["parts"]
+    table = read_parquet(store.read(parts[product]))
+    lost = [photo for photo, cells in losers.items() if cell in cells]
+    if not lost:
+        return table
+    pairs = read_parquet(store.read(parts["pairs"]))
+    return _without(table, product, pairs, pa.array(lost))
+
+
+def _files(
+    catalogue: Catalogue,
+    cells: Sequence[str],
+    read: ReadRows,
+    splitting: Splitting,
     product: str,
 ) -> Iterator[bytes]:
     """Yields the files of a product, a row group for each cell."""
     schema = schema_of(catalogue, product)
     sink, rows, whole = BytesIO(), 0, 0
     writer = pq.ParquetWriter(sink, schema, compression=COMPRESSION)
-    for cell, commit in commits.items():
-        table = read_parquet(store.read(commit["parts"][product])).cast(schema)
-        table = table.replace_schema_metadata(schema.metadata)
-        lost = [photo for photo, cells in losers.items() if cell in cells]
-        if lost:
-            pairs = read_parquet(store.read(commit["parts"]["pairs"]))
-            table = _without(table, product, pairs, pa.array(lost))
+    for cell in cells:
+        table = read(cell, product)
+        if product == "pairs":
+            table = splitting.add(cell, table)
+        table = table.cast(schema).replace_schema_metadata(schema.metadata)
         if table.num_rows:
             writer.write_table(table, row_group_size=table.num_rows)
             rows += table.num_rows

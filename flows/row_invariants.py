@@ -16,7 +16,7 @@ from flows.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from flows.rows import ChipRow, PairRow, PhotoRow, RejectRow
+    from flows.rows import ChipRow, PairRow, PhotoRow, PublishedPairRow, RejectRow
 
 PIXEL_TOLERANCE: Final = 0.01
 """Pixels by which (row, col) and (lon, lat) may disagree, as the design promises."""
@@ -30,7 +30,7 @@ class CellRows:
     photos: Sequence[PhotoRow]
     rejects: Sequence[RejectRow]
     chips: Sequence[ChipRow]
-    pairs: Sequence[PairRow]
+    pairs: Sequence[PublishedPairRow]
 
 
 class RowInvariants:

@@ -163,6 +163,13 @@ class PairRow:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedPairRow(PairRow):
+    """A pair of a version: a cell's own row, and what is known only when a version is made."""
+
+    split: str
+
+
 Row = PhotoRow | RejectRow | ChipRow | PairRow
 
 ROWS: Final[dict[str, type[PhotoRow | RejectRow | ChipRow | PairRow]]] = {
@@ -171,7 +178,12 @@ ROWS: Final[dict[str, type[PhotoRow | RejectRow | ChipRow | PairRow]]] = {
     "chips": ChipRow,
     "pairs": PairRow,
 }
-"""The row of each product."""
+"""The row of each product, as a cell commits it."""
+
+PUBLISHED: Final[dict[str, type[PhotoRow | RejectRow | ChipRow | PairRow]]] = ROWS | {
+    "pairs": PublishedPairRow
+}
+"""The row of each product, as a version has it."""
 
 PLACED: Final = ("photos", "rejects", "chips")
 """The products that have a geometry."""
@@ -179,8 +191,15 @@ PLACED: Final = ("photos", "rejects", "chips")
 
 def columns(product: str) -> list[str]:
     """Returns the names of a product's columns, in order."""
-    names = [field.name for field in fields(ROWS[product])]
+    names = [field.name for field in fields(PUBLISHED[product])]
     return [*names, "geometry"] if product in PLACED else names
+
+
+def made_at_publish(product: str) -> set[str]:
+    """Returns the names of the columns that a version has and a cell's own rows have not."""
+    return {field.name for field in fields(PUBLISHED[product])} - {
+        field.name for field in fields(ROWS[product])
+    }
 
 
 def sort_key(row: Row) -> tuple[str, ...]:

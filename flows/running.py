@@ -17,12 +17,13 @@ from flows.building import SilentWatcher, Wish, check_window, collect_all, plan_
 from flows.catalogue import find_catalogue, load_catalogue
 from flows.catalogue_blocks import checked_box
 from flows.catalogue_text import CatalogueError
-from flows.dataset import settle_seed
+from flows.dataset import read_version, settle_seed
 from flows.publish import publish
 from flows.regions import read_polygons
 from flows.run_report import as_json
 from flows.services import open_services
 from flows.settings import Settings, read_settings
+from flows.splitting import check_splits
 from flows.tables import check_products
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
     services = open_services(around.settings, catalogue, task.root, tell=around.watcher.line)
     try:
         seed = settle_seed(services.store, task.seed)
+        check_splits(catalogue.splits, read_version(services.store), task.root)
         orders = plan_orders(
             wishes,
             taken_from=task.since or catalogue.flickr.taken_since,

@@ -14,7 +14,17 @@ import pyarrow.parquet as pq
 import shapely
 
 from flows.catalogue_text import CatalogueError
-from flows.rows import PLACED, ROWS, ChipRow, PairRow, PhotoRow, RefusedScene, RejectRow, columns
+from flows.rows import (
+    PLACED,
+    ROWS,
+    ChipRow,
+    PairRow,
+    PhotoRow,
+    RefusedScene,
+    RejectRow,
+    columns,
+    made_at_publish,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +56,7 @@ AnyRow = TypeVar("AnyRow", bound=PhotoRow | RejectRow | ChipRow | PairRow)
 
 
 def schema_of(catalogue: Catalogue, product: str) -> pa.Schema:
-    """Returns a product's Arrow schema; units and meanings are in the fields' metadata.
+    """Returns a published product's Arrow schema; units and meanings are the fields' metadata.
 
     Products with a geometry get a column `bbox` after it, GeoParquet's covering.
     """
@@ -62,6 +72,13 @@ def schema_of(catalogue: Catalogue, product: str) -> pa.Schema:
     if product in PLACED:
         metadata["geo"] = json.dumps(_geo_metadata(product))
     return pa.schema(made, metadata=metadata)
+
+
+def part_schema(catalogue: Catalogue, product: str) -> pa.Schema:
+    """Returns the Arrow schema of a product in a cell's parts: without what publishing adds."""
+    schema = schema_of(catalogue, product)
+    later = made_at_publish(product)
+    return pa.schema([field for field in schema if field.name not in later], schema.metadata)
 
 
 def check_products(catalogue: Catalogue) -> None:

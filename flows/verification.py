@@ -20,7 +20,8 @@ from flows.cell_state import read_commit
 from flows.dataset import Version, local_files, read_version
 from flows.findings import Finding
 from flows.row_invariants import CellRows, RowInvariants
-from flows.rows import ROWS
+from flows.rows import PUBLISHED
+from flows.split_invariants import SplitInvariants
 from flows.tables import from_arrow
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def verify_dataset(root: str, version_name: str | None = None) -> list[Finding]:
         "cells-whole", "every commit's parts are there and have the content that their names say"
     )
     by_rows = RowInvariants(manifest)
+    by_splits = SplitInvariants(manifest)
     by_bytes = ByteInvariants(
         store,
         {
@@ -67,7 +69,7 @@ def verify_dataset(root: str, version_name: str | None = None) -> list[Finding]:
     )
     seen: Counter[str] = Counter()
     settled = manifest["settled_duplicates"]
-    paths = [path for product in ROWS for path in version.files(product)]
+    paths = [path for product in PUBLISHED for path in version.files(product)]
     with local_files(store, [path for path in paths if store.exists(path)]) as local:
         by_product = dict(zip((path for path in paths if store.exists(path)), local, strict=True))
         for cell_id, generation in sorted(manifest["cells"].items()):
@@ -79,11 +81,13 @@ def verify_dataset(root: str, version_name: str | None = None) -> list[Finding]:
             _check_counts(rows, commit, len(lost), rows_once)
             _check_parts(store, commit, whole_cells)
             by_rows.check(rows)
+            by_splits.check(rows)
             by_bytes.check(rows, commit["shards"], lost)
     by_rows.finish()
+    by_splits.finish()
     for photo_id, count in seen.items():
         rows_once.expect(count == 1, f"photo {photo_id} is {count} rows")
-    return [rows_once, *by_rows.findings, *by_bytes.findings, whole_cells, files]
+    return [rows_once, *by_rows.findings, by_splits.apart, *by_bytes.findings, whole_cells, files]
 
 
 def _check_files(store: Store, version: Version) -> Finding:
@@ -101,7 +105,7 @@ def _check_files(store: Store, version: Version) -> Finding:
 def _cell_rows(version: Version, local: dict[str, Path], cell_id: str) -> CellRows:
     """Reads the published rows of one cell; a row group is a cell, so little is read in vain."""
     rows: dict[str, list[Any]] = {}
-    for product, kind in ROWS.items():
+    for product, kind in PUBLISHED.items():
         files = [local[path] for path in version.files(product) if path in local]
         tables = [pq.read_table(file, filters=[("cell", "=", cell_id)]) for file in files]
         rows[product] = [row for table in tables for row in from_arrow(table, kind)]

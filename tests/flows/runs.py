@@ -26,7 +26,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "data_catalog.yaml"
 def small_catalogue(
     path: Path, change: Callable[[Any], None] = lambda _document: None, *, quota: int = 24
 ) -> Path:
-    """Writes the shipped catalogue with two small regions, a small quota, and a change."""
+    """Writes the shipped catalogue with two small regions, a small quota, splits, and a change."""
     yaml = YAML()
     document = yaml.load(SHIPPED.read_text(encoding="utf-8"))
     document["regions"] = {
@@ -34,6 +34,8 @@ def small_catalogue(
         "alps": {"box": [6.25, 45.5, 7.2, 46.4], "sensors": ["sentinel2"]},
     }
     document["rules"]["quota_per_cell"] = quota
+    # with seed 5, the cells of bay are of train and val, those of alps of train and test
+    document["splits"] |= {"train_pct": 57, "val_pct": 10, "test_pct": 33}
     change(document)
     with path.open("w", encoding="utf-8") as file:
         yaml.dump(document, file)

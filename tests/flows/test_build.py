@@ -15,6 +15,8 @@ import rasterio
 
 from collectors.cells import Cell
 from collectors.storage import open_store
+from collectors.transport import SetupError
+from flows.building import SilentWatcher
 from flows.dataset import read_version
 from flows.demo import END_OF_WORLD
 from flows.verification import verify_dataset
@@ -171,13 +173,17 @@ def test_a_quota_is_met_exactly_or_said_to_be_short(built: Path) -> None:
 
 
 def test_a_larger_quota_adds_and_takes_nothing_away(run: Run, tmp_path: Path) -> None:
-    """What is in the dataset stays in: photos, chips and pairs of the first build."""
+    """What is in the dataset stays in: photos, chips, and pairs with their splits."""
     root = tmp_path / "d"
     run.build(root, regions=("alps",), cells=1)
     larger = small_catalogue(tmp_path / "larger.yaml", quota=48)
     outcome = run.build(root, regions=("alps",), cells=1, catalogue=larger)
     assert outcome["version"] == "v0002"
-    identity = {"photos": "photo_id", "chips": "chip_id, scene_id", "pairs": "photo_id, chip_id"}
+    identity = {
+        "photos": "photo_id",
+        "chips": "chip_id, scene_id",
+        "pairs": "photo_id, chip_id, split",
+    }
     for product, names in identity.items():
         both = [
             set(duckdb.sql(
@@ -187,6 +193,23 @@ def test_a_larger_quota_adds_and_takes_nothing_away(run: Run, tmp_path: Path) ->
         ]  # fmt: skip
         assert both[0] < both[1], product
     assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []
+
+
+def test_other_splits_are_refused_before_anything_is_collected(
+    run: Run, built: Path, tmp_path: Path
+) -> None:
+    """What was in test must stay there, so a build with other shares ends at once."""
+
+    def ask_for_more(document: Any) -> None:
+        document["splits"] |= {"train_pct": 80, "test_pct": 10}
+
+    class Idle(SilentWatcher):
+        def begin(self, cells: int) -> None:
+            pytest.fail("the run began")
+
+    changed = small_catalogue(tmp_path / "changed.yaml", ask_for_more)
+    with pytest.raises(SetupError, match="train_pct: 57, test_pct: 33"):
+        run.build(built, catalogue=changed, watcher=Idle())
 
 
 def test_a_backfill_of_another_sensor_pairs_the_photos_that_are_there(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,9 @@ def test_a_build_by_command_and_environment(
     assert "published v0001" in done.output
     shown = terrapair("catalog", "--root", str(root), "--catalog", str(run.catalogue))
     assert "v0001" in shown.output
+    counts = re.search(r"splits of the pairs: train \d+, val \d+, test \d+, none \d+", done.output)
+    assert counts is not None
+    assert counts[0] in shown.output
     shown = terrapair("catalog", "show", "pairs", "--root", str(root), "--limit", "2", "--json")
     assert len(json.loads(shown.output)) == 2 or "of" in shown.output
     assert terrapair("verify", "--root", str(root)).exit_code == 0

@@ -16,7 +16,7 @@ from flows.cell_state import CellState, commit_cell, load_cell
 from flows.dataset import read_version
 from flows.publish import publish
 from flows.rows import ChipRow, PairRow, PhotoRow, RefusedScene, RejectRow
-from flows.tables import from_arrow, parquet_bytes, read_parquet, schema_of, to_arrow
+from flows.tables import from_arrow, parquet_bytes, part_schema, read_parquet, to_arrow
 from tests.flows.runs import SHIPPED
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def test_rows_come_back_from_parquet_as_they_were() -> None:
         ("chips", chip("c", "r118c055", 3)),
         ("pairs", pair("1", "c", "r118c055")),
     ):
-        table = to_arrow([row], schema_of(CATALOGUE, product))
+        table = to_arrow([row], part_schema(CATALOGUE, product))
         assert from_arrow(read_parquet(parquet_bytes(table)), type(row)) == [row]
 
 
@@ -110,7 +110,7 @@ def test_any_text_and_place_survives(
 ) -> None:
     """Titles are whatever people write."""
     row = photo("1", "r118c055", title=title, lon=lon, lat=lat, unpaired=unpaired)
-    table = to_arrow([row], schema_of(CATALOGUE, "photos"))
+    table = to_arrow([row], part_schema(CATALOGUE, "photos"))
     assert from_arrow(read_parquet(parquet_bytes(table)), PhotoRow) == [row]
 
 

@@ -161,6 +161,38 @@ def test_two_chips_on_one_place_are_found(copy: Path) -> None:
     assert any("lies in the area of" in text for text in broken(copy)["centres-apart"])
 
 
+def test_a_pair_moved_from_test_to_train_is_found(copy: Path) -> None:
+    """By the rule, and by the chips of test around it."""
+
+    def move(rows: list[dict[str, Any]]) -> None:
+        next(row for row in rows if row["split"] == "test")["split"] = "train"
+
+    rewrite(copy, "pairs", move)
+    found = broken(copy)["splits-apart"]
+    assert any("train, and its ground is test" in text for text in found)
+    assert any("m from that of a chip of" in text for text in found)
+
+
+def test_pairs_near_a_border_that_were_kept_after_all_are_found(copy: Path) -> None:
+    """Each in the split of its own cell, where the rule has none."""
+
+    def keep(rows: list[dict[str, Any]]) -> None:
+        of_cell = {row["cell"]: row["split"] for row in rows if row["split"] != "none"}
+        assert set(of_cell.values()) == {"train", "val", "test"}
+        for row in rows:
+            row["split"] = of_cell[row["cell"]]
+
+    rewrite(copy, "pairs", keep)
+    assert any("its ground is none" in text for text in broken(copy)["splits-apart"])
+
+
+@pytest.mark.parametrize("split", ["", "training"])
+def test_a_word_that_is_no_split_is_found(copy: Path, split: str) -> None:
+    """Only the four words are splits."""
+    rewrite(copy, "pairs", lambda rows: rows[0].update(split=split))
+    assert any(f"split {split!r}" in text for text in broken(copy)["splits-apart"])
+
+
 def test_a_changed_part_is_found(copy: Path) -> None:
     """Parts are named by their content."""
     part = next(copy.glob("parts/*/*-rejects.parquet"))

@@ -18,7 +18,7 @@ from flows.cell_state import latest_generations, read_commit
 from flows.dataset import LATEST, MANIFESTS, Version, read_version, version_names
 from flows.rows import ROWS
 from flows.splitting import Splitting, check_splits, line_about, same_splits
-from flows.tables import COMPRESSION, read_parquet, schema_of
+from flows.tables import COMPRESSION, part_schema, read_parquet, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +73,7 @@ def publish(
         name: read_commit(store, name, number) for name, number in sorted(generations.items())
     }
     losers = _settle(store, commits)
-    read = partial(_settled_rows, store, commits, losers)
+    read = partial(_settled_rows, store, catalogue, commits, losers)
     while True:
         check_splits(catalogue.splits, read_version(store), store.root)
         splitting = Splitting(
@@ -186,6 +186,7 @@ def _without(table: pa.Table, product: str, pairs: pa.Table, lost: pa.Array) -> 
 
 def _settled_rows(
     store: Store,
+    catalogue: Catalogue,
     commits: dict[str, dict[str, Any]],
     losers: dict[str, set[str]],
     cell: str,
@@ -193,7 +194,7 @@ def _settled_rows(
 ) -> pa.Table:
     """Returns the rows of a cell that a version has, before publishing adds columns."""
     parts = commits[cell]["parts"]
-    table = read_parquet(store.read(parts[product]))
+    table = read_parquet(store.read(parts[product])).cast(part_schema(catalogue, product))
     lost = [photo for photo, cells in losers.items() if cell in cells]
     if not lost:
         return table

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flows.cell_state import latest_generations, read_commit
+from flows.coverage import describe_coverage
 from flows.dataset import LATEST, MANIFESTS, Version, read_version, version_names
 from flows.rows import ROWS
 from flows.tables import COMPRESSION, read_parquet, schema_of
@@ -74,6 +75,7 @@ def publish(
             "seed": seed,
             "cells": generations,
             "tables": tables,
+            "evenness": describe_coverage(commits, catalogue.rules.quota_per_cell),
             "settled_duplicates": {photo: sorted(cells) for photo, cells in sorted(losers.items())},
             "judgements": sorted({commit["judgement"] for commit in commits.values()}),
             "weights": sorted({commit["weights"] for commit in commits.values()}),

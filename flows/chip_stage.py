@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from collectors.chip_files import encode_chip
 from collectors.records import QUALITY_BAND, Chip, Outcome, Scene, SceneGone, Sensor
 from filters.chip_quality import measure, refusal
-from filters.placement import Centre, Spot, place, position
+from filters.placement import Centre, place, position
 from filters.sampling import photo_hash
 from filters.scenes import delta_days, rank
+from filters.spots import Spot
 from flows.batches import Finished, Piece
 from flows.rows import ChipRow, PairRow, PhotoRow, RefusedScene
 from flows.steps import adapter

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from collectors.cells import Cell
 from collectors.geo import Box, ChipGrid, Zone, transformer
 from collectors.records import Chip
-from filters.placement import Centre, Placement, Spot, chip_id, lower_median, place, position
+from filters.chip_shares import lower_median
+from filters.placement import Centre, Placement, chip_id, place, position
+from filters.spots import Spot
 from filters.time_bins import time_bin
 from tests.sensors import NAIP, SENTINEL2
 

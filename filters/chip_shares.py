@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from numpy.typing import NDArray
+
+
+_PAIRS_AT_ONCE: Final = 1 << 18
+"""Pairs turned into Python numbers at once: as many as bound the memory."""
 
 
 def share_out(
@@ -40,10 +44,12 @@ def share_out(
         photo, chip = photo[order], chip[order]
     left = list(room)
     chosen = [-1] * photos
-    for i, j in zip(photo.tolist(), chip.tolist(), strict=True):
-        if left[j] > 0 and chosen[i] < 0:
-            chosen[i] = j
-            left[j] -= 1
+    for start in range(0, len(photo), _PAIRS_AT_ONCE):
+        block = slice(start, start + _PAIRS_AT_ONCE)
+        for i, j in zip(photo[block].tolist(), chip[block].tolist(), strict=True):
+            if left[j] > 0 and chosen[i] < 0:
+                chosen[i] = j
+                left[j] -= 1
     return np.array(chosen, dtype=np.intp)
 
 

@@ -8,17 +8,21 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import seed as with_seed
 
 from filters.placement import place
 from tests.benchmarks.lines import report
 from tests.benchmarks.photo_world import clustered
 from tests.benchmarks.placement_loop import place_plainly
 from tests.benchmarks.placement_run import CAP, ONE_ZONE
+from tests.filters.placement_worlds import World, grow, worlds
 from tests.sensors import SENTINEL2
 
 pytestmark = pytest.mark.benchmark
@@ -80,4 +84,27 @@ def test_placement_beside_a_plain_loop() -> None:
         "placement_vs_loop_ratio", ratios[30_000], "loop's time over ours, 30,000 photos",
         "> 1, growing", peer="a plain loop over the chips of a photo's time bin",
         ratio=ratios[30_000], ratios=ratios, loop_seconds=seconds, seed=SEED,
+    )  # fmt: skip
+
+
+def test_promises_on_a_thousand_worlds() -> None:
+    """Pairs, centres, members and scenes by brute force; two orders, one outcome."""
+    seen, ended = Counter[str](), Counter[str]()
+
+    @with_seed(SEED)
+    @settings(max_examples=1000, database=None)
+    @given(worlds())
+    def grow_twice(world: World) -> None:
+        data = grow(world, SEED)
+        assert grow(world, SEED).outcome == data.outcome
+        seen.update(worlds=1, photos=len(data.spots), chips=len(data.chips))
+        ended.update(data.reasons.values())
+        ended["paired"] += len(data.pairs)
+
+    grow_twice()
+    report(
+        "placement_worlds", seen["worlds"], "random worlds in which all promises hold", ">= 1000",
+        photos=seen["photos"], chips=seen["chips"], ended=dict(sorted(ended.items())),
+        border_share=round(ended["border"] / seen["photos"], 4), seed=SEED,
+        note="half of the worlds lie at the corner of four cells, where borders are thickest",
     )  # fmt: skip

@@ -158,6 +158,16 @@ class Quality(StrEnum):
     """No quality band: a pixel is missing where every band is 0; cloud is unknown."""
 
 
+class SceneRule(StrEnum):
+    """Which of the scenes that qualify is tried first."""
+
+    NEAREST = "nearest"
+    """The one nearest to the target date, in whole days, before or after."""
+
+    LATEST = "latest"
+    """The one of the latest date, in whole days, however far from the target date."""
+
+
 class Datum(StrEnum):
     """The family of UTM zones that a sensor's scenes are stored in."""
 
@@ -200,6 +210,8 @@ class Sensor:
         settle_days: A photo younger than this waits, because a nearer scene may still appear.
         grid_band: Band whose pixel grid is taken as the scene's own; None: the first of `bands`.
             Sentinel-2's first band has pixels of 60 m, so one of its 10 m bands is named here.
+        until: Photos taken after this day are not paired with the sensor; None: no end.
+        scene_rule: Which of the scenes that qualify is tried first.
     """
 
     name: str
@@ -226,6 +238,8 @@ class Sensor:
     since: date
     settle_days: int
     grid_band: str | None = None
+    until: date | None = None
+    scene_rule: SceneRule = SceneRule.NEAREST
 
     @property
     def required_bands(self) -> tuple[str, ...]:

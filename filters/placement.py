@@ -43,6 +43,9 @@ class Unplaced(StrEnum):
     BEFORE_SENSOR = "before_sensor"
     """It was taken so long before the sensor's first day that no scene is in the window."""
 
+    AFTER_SENSOR = "after_sensor"
+    """It was taken after the last day for which the sensor is asked."""
+
     CHIP_FULL = "chip_full"
     """Every chip whose area holds it has its number of photos."""
 
@@ -154,11 +157,14 @@ def place(
     """
     photos = photos if isinstance(photos, Spots) else Spots.of(photos)
     early = photos.taken_on < np.datetime64(sensor.since - timedelta(days=sensor.window_days))
+    late = photos.taken_on > np.datetime64(sensor.until or date.max)
     outside = ~_in_extent(photos, sensor)
     reasons = _reasons(
-        photos, [(outside, Unplaced.OUTSIDE_EXTENT), (early, Unplaced.BEFORE_SENSOR)]
-    )
-    spots = photos.take(~(outside | early)).by_chance()
+        photos,
+        [(outside, Unplaced.OUTSIDE_EXTENT), (early, Unplaced.BEFORE_SENSOR),
+         (late, Unplaced.AFTER_SENSOR)],
+    )  # fmt: skip
+    spots = photos.take(~(outside | early | late)).by_chance()
     if not len(spots):
         return Placement((), {}, reasons)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from collectors.geo import Box
 from collectors.licences import licence_by_code, licence_id_by_code
-from collectors.records import Datum, Quality, Sensor
+from collectors.records import Datum, Quality, SceneRule, Sensor
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[int, Field(ge=1)]
@@ -109,12 +109,16 @@ class SensorSource(Block):
     area_average: bool = False
     extent: tuple[float, float, float, float] | None = None
     since: date
+    until: date | None = None
     settle_days: Annotated[int, Field(ge=0)] = 0
+    scene_rule: SceneRule = SceneRule.NEAREST
 
     @model_validator(mode="after")
     def _fits_together(self) -> SensorSource:
         if self.area_px > self.size_px or (self.size_px - self.area_px) % 2:
             raise ValueError("area_px must leave the same whole number of pixels on both sides")
+        if self.until is not None and self.until < self.since:
+            raise ValueError(f"until ({self.until}) is before since ({self.since}); exchange them")
         if self.bin_months > 12 and self.bin_months % 12:
             raise ValueError("bin_months above 12 must be whole years: 24, 36, …")
         if self.bin_months <= 12 and 12 % self.bin_months:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from collectors.cells import Cell
 from collectors.geo import transformer
 from collectors.licences import licence_by_code
+from collectors.records import SceneRule
 from filters.sampling import photo_hash
+from filters.scenes import distance
 from flows.findings import Finding
 
 if TYPE_CHECKING:
@@ -68,7 +70,8 @@ class RowInvariants:
         )
         self.nearest = Finding(
             "nearest-scene",
-            "each chip's scene is within its limits, dates agree, and no refused scene would pass",
+            "each chip's scene is within its limits, dates agree, scenes were tried in the order of"
+            " the sensor's rule, and no refused scene would pass",
         )
 
     @property
@@ -181,11 +184,12 @@ class RowInvariants:
     def _check_scene(self, chip: ChipRow) -> None:
         where = f"chip {chip.chip_id}"
         sensor = self._sensors[chip.sensor]
-        distances = [abs(one.delta_days) for one in chip.refused]
+        rule = SceneRule(sensor["scene_rule"])
+        distances = [distance(one.delta_days, rule) for one in chip.refused]
         if chip.kept:
             assert chip.acquired_at is not None  # noqa: S101 - the schema of kept chips
             days = (chip.acquired_at.astimezone(UTC).date() - chip.target_date).days
-            distances.append(abs(days))
+            distances.append(distance(days, rule))
             scene_limit = chip.scene_cloud_limit_pct
             self.nearest.expect(
                 chip.delta_days == days
@@ -195,7 +199,7 @@ class RowInvariants:
                 f" {chip.cloud_scene_pct} % (limit {scene_limit})",
             )
         self.nearest.expect(
-            distances == sorted(distances), f"{where}: scenes were not tried nearest first"
+            distances == sorted(distances), f"{where}: scenes were not tried {rule} first"
         )
         for one in chip.refused:
             cloudy = (

@@ -303,6 +303,15 @@ def test_reasons_for_having_no_chip() -> None:
     assert [chip.time_bin for chip in placed.chips] == ["2017Q1"]
 
 
+def test_a_sensor_may_end() -> None:
+    """A photo of the last day is placed, one of the day after has its reason."""
+    sensor = replace(SENTINEL2, until=date(2020, 5, 2))
+    spots = [at_metres(0, 0, 1, date(2020, 5, 2)), at_metres(9000, 0, 2, date(2020, 5, 3))]
+    placed = place(spots, [], WIDE, sensor, cap=25)
+    assert set(placed.members) == {"p1"}
+    assert placed.unplaced == {"p2": "after_sensor"}
+
+
 def test_a_photo_near_the_border_is_paired_when_a_chip_of_its_cell_covers_it() -> None:
     """It may not become a centre, but another photo's chip takes it."""
     x, y = transformer("EPSG:4326", "EPSG:32610").transform(-121.0, 37.8)

@@ -187,6 +187,13 @@ class ChipGrid:
         """Returns the fractional (row, column) of a point in degrees."""
         return self.pixel_of(*transformer("EPSG:4326", self.crs).transform(lon, lat))
 
+    def point_at(self, row: float, column: float) -> tuple[float, float]:
+        """Returns the longitude and latitude, in degrees, of a fractional pixel position."""
+        x = self.west_m + column * self.scale_m
+        y = self.north_m - row * self.scale_m
+        lon, lat = transformer(self.crs, "EPSG:4326").transform(x, y)
+        return (wrap_longitude(float(lon)), float(lat))
+
     def area_holds(self, row: float, column: float, area_px: int) -> bool:
         """Says whether a pixel position lies in the half-open central area of interest."""
         low = (self.size_px - area_px) / 2

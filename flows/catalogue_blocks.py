@@ -159,6 +159,7 @@ class RuleBlock(Block):
 
     quota_per_cell: Positive
     min_accuracy: Annotated[int, Field(ge=1, le=16)] = 16
+    street_uncertainty_m: Annotated[float, Field(gt=0)] = 40
     licences: Annotated[tuple[str, ...], Field(min_length=1)]
     owner_share: Annotated[float, Field(gt=0, le=1)] = 0.2
     indoor_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5

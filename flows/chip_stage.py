@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from collectors.chip_files import encode_chip
 from collectors.records import QUALITY_BAND, Chip, Outcome, Scene, SceneGone, Sensor
 from filters.chip_quality import measure, refusal
+from filters.geotag_uncertainty import uncertainty_m
 from filters.placement import Centre, place, position
 from filters.sampling import photo_hash
 from filters.scenes import delta_days, rank
@@ -285,6 +286,9 @@ class ChipStage:
             col=where.column,
             delta_days=(chip.acquired_at.astimezone(UTC).date() - photo.taken_at.date()).days,
             distance_m=where.distance_m,
+            uncertainty_px=uncertainty_m(
+                photo.accuracy, self.work.services.catalogue.rules.street_uncertainty_m
+            ) / chip.scale_m,
             cell=self.work.order.cell_id, generation=self.work.generation,
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC
@@ -11,6 +12,7 @@ from collectors.cells import Cell
 from collectors.geo import transformer
 from collectors.licences import licence_by_code
 from collectors.records import SceneRule
+from filters.geotag_uncertainty import uncertainty_m
 from filters.sampling import photo_hash
 from filters.scenes import distance
 from flows.findings import Finding
@@ -42,6 +44,7 @@ class RowInvariants:
         """Takes rules and sensors from a version's manifest."""
         self._sensors: Mapping[str, Any] = manifest["sensors"]
         self._cap = int(manifest["rules"]["photos_per_chip"])
+        self._street_m = float(manifest["rules"]["street_uncertainty_m"])
         self._seed = int(manifest["seed"])
         self._centres: dict[tuple[str, str, str, int, int], list[tuple[str, float, float]]] = (
             defaultdict(list)
@@ -56,7 +59,8 @@ class RowInvariants:
         )
         self.placed = Finding(
             "photo-in-chip",
-            "a pair's photo lies in the chip's central area, at the row and column stated",
+            "a pair's photo lies in the chip's central area, at the row and column stated, with the"
+            " radius of its accuracy",
         )
         self.apart = Finding(
             "centres-apart",
@@ -132,15 +136,25 @@ class RowInvariants:
             error <= PIXEL_TOLERANCE
             and chip.grid.area_holds(pair.row, pair.col, area)
             and abs(away - pair.distance_m) <= PIXEL_TOLERANCE * chip.scale_m
+            and self._radius_agrees(pair, photo, chip)
             and Cell.at(photo.lon, photo.lat).cell_id == photo.cell == chip.cell,
             f"{where}: stated row {pair.row:.3f}, col {pair.col:.3f}; the geotag is at row"
-            f" {row:.3f}, col {col:.3f}",
+            f" {row:.3f}, col {col:.3f}; radius {pair.uncertainty_px:g} px at accuracy"
+            f" {photo.accuracy}",
         )
         acquired = chip.acquired_at
         days = (acquired.astimezone(UTC).date() - photo.taken_at.date()).days if acquired else None
         self.nearest.expect(
             pair.delta_days == days, f"{where}: delta_days is {pair.delta_days}, not {days}"
         )
+
+    def _radius_agrees(self, pair: PairRow, photo: PhotoRow, chip: ChipRow) -> bool:
+        """Says whether a pair's radius is that of the photo's accuracy, in the chip's pixels."""
+        try:
+            radius_m = uncertainty_m(photo.accuracy, self._street_m)
+        except ValueError:
+            return False
+        return math.isclose(pair.uncertainty_px * chip.scale_m, radius_m, rel_tol=1e-9)
 
     def _check_cap(
         self, rows: CellRows, chips: Mapping[str, ChipRow], photos: Mapping[str, PhotoRow]

@@ -45,7 +45,7 @@ class Spots:
         hashes: Seeded hashes, `uint64`.
 
     Raises:
-        ValueError: If the columns differ in length, or coordinates are no place on Earth.
+        ValueError: If the columns differ in length, or a photo has no place on Earth or no date.
     """
 
     photo_ids: NDArray[np.object_]
@@ -66,6 +66,9 @@ class Spots:
                 f"photo {self.photo_ids[first]}: longitude {self.lon[first]}, latitude"
                 f" {self.lat[first]} is no place on Earth"
             )
+        undated = np.isnat(self.taken_on)
+        if undated.any():
+            raise ValueError(f"photo {self.photo_ids[int(np.argmax(undated))]} has no date")
 
     def __len__(self) -> int:
         return len(self.photo_ids)

@@ -168,6 +168,16 @@ class SceneRule(StrEnum):
     """The one of the latest date, in whole days, however far from the target date."""
 
 
+class NoScene(StrEnum):
+    """What becomes of a chip for which no scene qualified, or of which all were refused."""
+
+    GIVE_UP = "give_up"
+    """It stays without pixels, and its photos without a pair."""
+
+    ASK_AGAIN = "ask_again"
+    """Every later build asks for it again, by the same limits: archives grow backwards, too."""
+
+
 class Datum(StrEnum):
     """The family of UTM zones that a sensor's scenes are stored in."""
 
@@ -212,6 +222,7 @@ class Sensor:
             Sentinel-2's first band has pixels of 60 m, so one of its 10 m bands is named here.
         until: Photos taken after this day are not paired with the sensor; None: no end.
         scene_rule: Which of the scenes that qualify is tried first.
+        no_scene: What becomes of a chip that found no scene.
     """
 
     name: str
@@ -240,6 +251,7 @@ class Sensor:
     grid_band: str | None = None
     until: date | None = None
     scene_rule: SceneRule = SceneRule.NEAREST
+    no_scene: NoScene = NoScene.GIVE_UP
 
     @property
     def required_bands(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from collectors.geo import Box
 from collectors.licences import licence_by_code, licence_id_by_code
-from collectors.records import Datum, Quality, SceneRule, Sensor
+from collectors.records import Datum, NoScene, Quality, SceneRule, Sensor
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[int, Field(ge=1)]
@@ -112,6 +112,7 @@ class SensorSource(Block):
     until: date | None = None
     settle_days: Annotated[int, Field(ge=0)] = 0
     scene_rule: SceneRule = SceneRule.NEAREST
+    no_scene: NoScene = NoScene.GIVE_UP
 
     @model_validator(mode="after")
     def _fits_together(self) -> SensorSource:

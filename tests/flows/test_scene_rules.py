@@ -85,3 +85,45 @@ def test_verify_holds_scenes_to_the_rule_that_the_version_states(
     document["sensors"]["naip"]["scene_rule"] = "latest"
     manifest.write_text(json.dumps(document), encoding="utf-8")
     assert "nearest-scene" not in broken(root)
+
+
+def test_chips_without_a_scene_are_asked_for_again_where_the_catalogue_says_so(
+    run: Run, tmp_path: Path
+) -> None:
+    """Nothing qualified at first; once something does, one setting pairs the photos.
+
+    The other leaves them alone, and asking again without any news commits nothing.
+    """
+
+    def rules(cloud: float, what: str) -> Any:
+        def change(document: Any) -> None:
+            document["sources"]["sentinel2"] |= {"scene_cloud_limit_pct": cloud, "no_scene": what}
+
+        return small_catalogue(tmp_path / f"{cloud}-{what}.yaml", change, quota=12)
+
+    def build(root: Path, catalogue: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+        outcome = run.build(
+            root, catalogue=catalogue, cells=1, regions=("alps",), accept_changed_rules=True
+        )
+        version = root / "manifests" / outcome["version"]
+        return outcome, pd.read_parquet(version / "chips")
+
+    root = tmp_path / "d"
+    _, chips = build(root, rules(0, "give_up"))
+    assert set(chips.outcome) == {"rejected"}
+    assert set(chips.reason) == {"no_scene"}
+    given_up = shutil.copytree(root, tmp_path / "given up")
+
+    _, later = build(given_up, rules(20, "give_up"))
+    assert set(later[later.chip_id.isin(chips.chip_id)].outcome) == {"rejected"}
+
+    _, found = build(root, rules(20, "ask_again"))
+    kept = found[found.chip_id.isin(chips.chip_id) & (found.outcome == "kept")]
+    assert len(kept) > 0
+    assert (kept.photos > 0).all()
+    assert (kept.generation == 1).all()
+    before = chips.set_index("chip_id").target_date
+    assert (kept.set_index("chip_id").target_date == before[kept.chip_id]).all()
+    assert broken(root) == {}
+    outcome, _ = build(root, rules(20, "ask_again"))
+    assert outcome["cells"].get("committed", 0) == 0

@@ -113,6 +113,7 @@ class SensorSource(Block):
     settle_days: Annotated[int, Field(ge=0)] = 0
     scene_rule: SceneRule = SceneRule.NEAREST
     no_scene: NoScene = NoScene.GIVE_UP
+    clear_above: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> SensorSource:
@@ -129,8 +130,17 @@ class SensorSource(Block):
             raise ValueError(f"optional_bands names {sorted(unknown)}, which bands does not")
         if (self.scene_cloud_limit_pct is None) != (self.cloud_property is None):
             raise ValueError("scene_cloud_limit_pct and cloud_property go together: give both")
-        if self.chip_cloud_limit_pct is not None and self.quality is not Quality.SCL:
-            raise ValueError("chip_cloud_limit_pct needs `quality: scl`; remove one of them")
+        if self.chip_cloud_limit_pct is not None and self.quality is Quality.ALL_ZERO:
+            raise ValueError(
+                "chip_cloud_limit_pct needs `quality: scl` or `cloud_score_plus`; remove it or set"
+                " one of these"
+            )
+        if (self.clear_above is None) != (self.quality is not Quality.CLOUD_SCORE_PLUS):
+            raise ValueError(
+                "clear_above and `quality: cloud_score_plus` go together: give both, such as 0.6"
+            )
+        if self.clear_above is not None and abs(self.clear_above * 100 % 1 - 0.5) < 0.499999:
+            raise ValueError("clear_above has two decimals at most: scores are kept as percent")
         return self
 
     def sensor(self, name: str) -> Sensor:

@@ -8,7 +8,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.chip_files import encode_chip
-from collectors.records import QUALITY_BAND, Chip, NoScene, Outcome, Scene, SceneGone, Sensor
+from collectors.records import Chip, NoScene, Outcome, Scene, SceneGone, Sensor
 from filters.chip_quality import measure, refusal
 from filters.geotag_uncertainty import uncertainty_m
 from filters.placement import Centre, place, position
@@ -174,7 +174,9 @@ class ChipStage:
             pixels = self.work.services.earth_engine.read(chip, scene, sensor)
             if isinstance(pixels, SceneGone):
                 refused.append(
-                    RefusedScene(scene.scene_id, delta, scene.cloud_scene_pct, None, None, "gone")
+                    RefusedScene(
+                        scene.scene_id, delta, scene.cloud_scene_pct, None, None, pixels.reason
+                    )
                 )
                 continue
             measured = measure(pixels, sensor)
@@ -193,7 +195,7 @@ class ChipStage:
                 continue
             tags = {"SCENE_ID": scene.scene_id, "ACQUIRED_AT": scene.acquired_at.isoformat()}
             data = encode_chip(pixels, chip.grid, tags=tags)
-            last = () if pixels.quality is None else (QUALITY_BAND,)
+            last = () if pixels.quality_band is None else (pixels.quality_band,)
             verdict = {
                 "outcome": Outcome.KEPT,
                 "reason": None,

@@ -223,7 +223,7 @@ class RowInvariants:
             )
             missing = one.valid_pct is not None and 100 - one.valid_pct > chip.missing_limit_pct
             self.nearest.expect(
-                cloudy or missing or one.reason == "gone",
+                cloudy or missing or one.reason in {"gone", "no_cloud_score"},
                 f"{where}: refused scene {one.scene_id} would have passed",
             )
 

@@ -87,6 +87,11 @@ REFUSED = [
     ("sensors: [sentinel2]", "sensors: [sentinel3]", r"asks for \['sentinel3'\]"),
     ("- CC0-1.0", "- CC0", r"'CC0' is not the code of a licence"),
     ("- CC0-1.0", "- CC-BY-ND-2.0", r"does not let adapted copies be passed on"),
+    ("quality: scl ", "clear_above: 0.6\n    quality: scl ", r"cloud_score_plus` go together"),
+    (
+        "quality: scl ", "clear_above: 0.655\n    quality: cloud_score_plus ",
+        r"clear_above has two decimals at most",
+    ),
     ("scene_rule: nearest", "scene_rule: newest", r"scene_rule: .*'nearest' or 'latest'"),
     (
         "collection: COPERNICUS/S2_SR_HARMONIZED",

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 LEVEL_1C = {
     "kind": "sensor", "collection": "COPERNICUS/S2_HARMONIZED",
     "bands": ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"],
-    "quality": "all_zero", "datum": "wgs84", "scale_m": 10, "bin_months": 3, "window_days": 45,
+    "quality": "cloud_score_plus", "clear_above": 0.6, "chip_cloud_limit_pct": 40,
+    "datum": "wgs84", "scale_m": 10, "bin_months": 3, "window_days": 45,
     "scene_cloud_limit_pct": 20, "cloud_property": "CLOUDY_PIXEL_PERCENTAGE",
     "zone_property": "MGRS_TILE", "processing_property": "PROCESSING_BASELINE",
     "generated_property": "GENERATION_TIME", "grid_band": "B2", "since": "2015-06-23",
@@ -38,7 +39,7 @@ def broken(root: Path) -> dict[str, list[str]]:
 def test_older_photos_and_latest_flights_are_paired_where_the_catalogue_says_so(
     run: Run, tmp_path: Path
 ) -> None:
-    """Photos of 2016: Level-1C chips, no Level-2A ones, and of NAIP the newest flight of all."""
+    """Photos of 2016: Level-1C chips by Cloud Score+, no Level-2A; of NAIP the newest flight."""
 
     def change(document: Any) -> None:
         document["sources"]["flickr"]["taken_since"] = "2016-01-01"
@@ -58,7 +59,9 @@ def test_older_photos_and_latest_flights_are_paired_where_the_catalogue_says_so(
     older = chips[(chips.sensor == "sentinel2-l1c") & (chips.outcome == "kept")]
     assert len(older) > 0
     assert older.scene_id.str.startswith("COPERNICUS/S2_HARMONIZED/2016").any()
-    assert older.cloud_chip_pct.isna().all()
+    assert older.cloud_chip_pct.between(0, 40).all()
+    assert older.shadow_pct.isna().all()
+    assert {tuple(bands)[-2:] for bands in older.bands} == {("B12", "cs_cdf")}
     assert (pairs.sensor == "sentinel2-l1c").any()
     flights = chips[(chips.sensor == "naip") & (chips.outcome == "kept")]
     assert len(flights) > 0

@@ -8,11 +8,13 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.chip_files import encode_chip
-from collectors.records import QUALITY_BAND, Chip, Outcome, Scene, SceneGone, Sensor
+from collectors.records import Chip, NoScene, Outcome, Scene, SceneGone, Sensor
 from filters.chip_quality import measure, refusal
-from filters.placement import Centre, Spot, place, position
+from filters.geotag_uncertainty import uncertainty_m
+from filters.placement import Centre, place, position
 from filters.sampling import photo_hash
 from filters.scenes import delta_days, rank
+from filters.spots import Spot
 from flows.batches import Finished, Piece
 from flows.rows import ChipRow, PairRow, PhotoRow, RefusedScene
 from flows.steps import adapter
@@ -29,14 +31,17 @@ CHIP_BATCH: Final = 32
 REVISITED: Final = frozenset({"border", "between_chips", "chip_full", "deferred", "not_requested"})
 """Reasons for having no pair that a later placement may lift."""
 
+WITHOUT_SCENE: Final = frozenset({"no_scene", "all_refused", "chip_without_scene"})
+"""Reasons that a later placement may lift where the sensor's chips are asked for again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
     """What placement and resolving decided; a step.
 
     Attributes:
-        chips: New chips.
-        scenes: For each new chip, the scenes that qualify, best first.
+        chips: New chips, and those that are asked for again.
+        scenes: For each of them, the scenes that qualify, best first.
         members: For each sensor, the chip of each photo that got one.
         unplaced: For each sensor, the reason of each photo that got none.
     """
@@ -61,10 +66,12 @@ class ChipStage:
     state: CellState
     tell: Callable[[int], None]
     _sensors: dict[str, Sensor] = field(default_factory=dict)
+    _placed_with: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> CellState:
         """Returns the cell's state with chips and pairs; not yet committed."""
         self._sensors = self.work.services.catalogue.sensors
+        self._placed_with = {row.chip_id: row.generation for row in self.state.chips}
         placed = self.work.steps.remember("placed", Placed, self._place)
         chips = self._fetch(placed)
         return self._pair(placed, chips)
@@ -111,25 +118,30 @@ class ChipStage:
                 )
             )
         mine = [row for row in self.state.chips if row.sensor == name]
+        asked_again = sensor.no_scene is NoScene.ASK_AGAIN
         placement = place(
             spots,
-            existing=[Centre(row.chip, row.photos) for row in mine if row.kept],
-            blocked=[row.chip for row in mine if not row.kept],
+            existing=[Centre(row.chip, row.photos) for row in mine if row.kept or asked_again],
+            blocked=[row.chip for row in mine if not (row.kept or asked_again)],
             cell_box=self.work.order.ground.cell.box,
             sensor=sensor,
             cap=self.work.services.catalogue.rules.photos_per_chip,
         )
-        return placement.chips, dict(placement.members), dict(placement.unplaced) | waiting
+        wanted = set(placement.members.values())
+        again = tuple(row.chip for row in mine if not row.kept and row.chip_id in wanted)
+        return (*placement.chips, *again), dict(placement.members), placement.unplaced | waiting
 
     def _unpaired(self, sensor: str, *, new_only: bool = False) -> list[PhotoRow]:
         """Returns the photos that a placement for a sensor has to look at."""
         paired = {row.photo_id for row in self.state.pairs if row.sensor == sensor}
+        again = self._sensors[sensor].no_scene is NoScene.ASK_AGAIN
+        revisited = REVISITED | WITHOUT_SCENE if again else REVISITED
         return [
             photo for photo in self.state.photos
             if photo.photo_id not in paired
             and (
                 sensor not in photo.unpaired
-                or (not new_only and photo.unpaired[sensor] in REVISITED)
+                or (not new_only and photo.unpaired[sensor] in revisited)
             )
         ]  # fmt: skip
 
@@ -162,7 +174,9 @@ class ChipStage:
             pixels = self.work.services.earth_engine.read(chip, scene, sensor)
             if isinstance(pixels, SceneGone):
                 refused.append(
-                    RefusedScene(scene.scene_id, delta, scene.cloud_scene_pct, None, None, "gone")
+                    RefusedScene(
+                        scene.scene_id, delta, scene.cloud_scene_pct, None, None, pixels.reason
+                    )
                 )
                 continue
             measured = measure(pixels, sensor)
@@ -181,7 +195,7 @@ class ChipStage:
                 continue
             tags = {"SCENE_ID": scene.scene_id, "ACQUIRED_AT": scene.acquired_at.isoformat()}
             data = encode_chip(pixels, chip.grid, tags=tags)
-            last = () if pixels.quality is None else (QUALITY_BAND,)
+            last = () if pixels.quality_band is None else (pixels.quality_band,)
             verdict = {
                 "outcome": Outcome.KEPT,
                 "reason": None,
@@ -233,7 +247,8 @@ class ChipStage:
             shard=location.shard if location else None,
             offset=location.offset if location else None,
             size=location.size if location else None,
-            sha256=location.sha256 if location else None, generation=self.work.generation,
+            sha256=location.sha256 if location else None,
+            generation=self._placed_with.get(chip.chip_id, self.work.generation),
             scene_cloud_limit_pct=sensor.scene_cloud_limit_pct,
             chip_cloud_limit_pct=sensor.chip_cloud_limit_pct,
             missing_limit_pct=sensor.missing_limit_pct,
@@ -284,6 +299,9 @@ class ChipStage:
             col=where.column,
             delta_days=(chip.acquired_at.astimezone(UTC).date() - photo.taken_at.date()).days,
             distance_m=where.distance_m,
+            uncertainty_px=uncertainty_m(
+                photo.accuracy, self.work.services.catalogue.rules.street_uncertainty_m
+            ) / chip.scale_m,
             cell=self.work.order.cell_id, generation=self.work.generation,
         )  # fmt: skip
 

@@ -159,6 +159,7 @@ class PairRow:
     col: float
     delta_days: int
     distance_m: float
+    uncertainty_px: float
     cell: str
     generation: int
 

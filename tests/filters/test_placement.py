@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from collectors.cells import Cell
 from collectors.geo import Box, ChipGrid, Zone, transformer
 from collectors.records import Chip
-from filters.placement import Centre, Placement, Spot, chip_id, lower_median, place, position
+from filters.chip_shares import lower_median
+from filters.placement import Centre, Placement, chip_id, place, position
+from filters.spots import Spot
 from filters.time_bins import time_bin
 from tests.sensors import NAIP, SENTINEL2
 
@@ -301,6 +303,15 @@ def test_reasons_for_having_no_chip() -> None:
     assert [chip.time_bin for chip in placed.chips] == ["2017Q1"]
 
 
+def test_a_sensor_may_end() -> None:
+    """A photo of the last day is placed, one of the day after has its reason."""
+    sensor = replace(SENTINEL2, until=date(2020, 5, 2))
+    spots = [at_metres(0, 0, 1, date(2020, 5, 2)), at_metres(9000, 0, 2, date(2020, 5, 3))]
+    placed = place(spots, [], WIDE, sensor, cap=25)
+    assert set(placed.members) == {"p1"}
+    assert placed.unplaced == {"p2": "after_sensor"}
+
+
 def test_a_photo_near_the_border_is_paired_when_a_chip_of_its_cell_covers_it() -> None:
     """It may not become a centre, but another photo's chip takes it."""
     x, y = transformer("EPSG:4326", "EPSG:32610").transform(-121.0, 37.8)
@@ -338,3 +349,24 @@ def test_the_position_is_the_geotags_own_pixel() -> None:
     seen = position(grid, spot.lon, spot.lat)
     assert (seen.row, seen.column) == pytest.approx((249.0, 324.0), abs=1e-6)
     assert seen.distance_m == pytest.approx(hypot(1000, 250), abs=1e-5)
+
+
+def test_zones_that_are_turned_against_each_other_see_each_others_centres() -> None:
+    """At 78° north two zones meet at 12°: a corner of an area reaches past the other's neighbours.
+
+    The later photo lies outside of the earlier one's area, but that one's centre lies in its own.
+    """
+    to_33 = transformer("EPSG:4326", "EPSG:32633")
+    box = Box(8.0, 77.5, 10.0, 78.5)
+    for step in range(60):
+        earlier = Spot("west", 9 - 1e-4, 77.8 + 0.01 * step, FIRST, 0)
+        x, y = to_33.transform(earlier.lon, earlier.lat)
+        lon, lat = to_33.transform(x + 1100, y + 1100, direction="INVERSE")
+        later = Spot("east", lon, lat, FIRST, 1)
+        west, east = own_chip(earlier, SENTINEL2), own_chip(later, SENTINEL2)
+        assert (west.grid.crs, east.grid.crs) == ("EPSG:32631", "EPSG:32633")
+        assert not holds(west, later.lon, later.lat, SENTINEL2)
+        assert holds_centre(east, west, SENTINEL2)
+        placed = place([earlier, later], [], box, SENTINEL2, cap=25)
+        assert [chip.chip_id for chip in placed.chips] == [west.chip_id]
+        assert placed.unplaced == {"east": "between_chips"}

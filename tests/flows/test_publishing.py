@@ -66,7 +66,7 @@ def chip(chip_id: str, cell: str, photos: int) -> ChipRow:
 
 def pair(photo_id: str, chip_id: str, cell: str) -> PairRow:
     """A photo in a chip."""
-    return PairRow(photo_id, chip_id, "sentinel2", 224.0, 224.0, 0, 1.0, cell, 1)
+    return PairRow(photo_id, chip_id, "sentinel2", 224.0, 224.0, 0, 1.0, 4.0, cell, 1)
 
 
 @pytest.fixture

@@ -1,0 +1,74 @@
+"""Which photo goes to which chip, once the chips are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date
+
+    from numpy.typing import NDArray
+
+
+_PAIRS_AT_ONCE: Final = 1 << 18
+"""Pairs turned into Python numbers at once: as many as bound the memory."""
+
+
+def share_out(
+    photos: int,
+    pairs: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]],
+    ids: Sequence[str],
+    room: Sequence[int],
+) -> NDArray[np.intp]:
+    """Gives photos, one after the other, to the nearest chip that has room.
+
+    Args:
+        photos: How many there are.
+        pairs: Photo, chip and squared distance wherever a chip's area holds a photo.
+        ids: Id of each chip; of equally near ones the smaller takes the photo.
+        room: How many photos each chip may take.
+
+    Returns:
+        (photos,) the chip of each photo, or −1.
+    """
+    photo, chip, distance = pairs
+    order = np.lexsort((distance, photo))
+    photo, chip, distance = photo[order], chip[order], distance[order]
+    if ((photo[1:] == photo[:-1]) & (distance[1:] == distance[:-1])).any():
+        by_id = np.empty(len(ids), dtype=np.intp)
+        by_id[np.argsort(np.array(ids))] = np.arange(len(ids))
+        order = np.lexsort((by_id[chip], distance, photo))
+        photo, chip = photo[order], chip[order]
+    left = list(room)
+    chosen = [-1] * photos
+    for start in range(0, len(photo), _PAIRS_AT_ONCE):
+        block = slice(start, start + _PAIRS_AT_ONCE)
+        for i, j in zip(photo[block].tolist(), chip[block].tolist(), strict=True):
+            if left[j] > 0 and chosen[i] < 0:
+                chosen[i] = j
+                left[j] -= 1
+    return np.array(chosen, dtype=np.intp)
+
+
+def lower_median(days: Iterable[date]) -> date:
+    """Returns the middle date, of an even number the earlier of the two in the middle."""
+    ordered = sorted(days)
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def lower_medians(
+    chips: NDArray[np.intp], days: NDArray[np.datetime64]
+) -> tuple[list[int], list[date]]:
+    """Returns the chips that have photos, in order, and the lower median of each one's dates.
+
+    Args:
+        chips: (pairs,) the chip of each photo.
+        days: (pairs,) the date of each photo.
+    """
+    order = np.lexsort((days, chips))
+    members, first, count = np.unique(chips[order], return_index=True, return_counts=True)
+    middle = days[order][first + (count - 1) // 2].astype("datetime64[D]")
+    return members.tolist(), middle.tolist()

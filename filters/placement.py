@@ -19,13 +19,13 @@ import numpy as np
 
 from collectors.records import Chip
 from filters.candidate_search import CentreSearch
-from filters.chip_shares import lower_medians, share_out
+from filters.chip_shares import OwnerLimit, lower_medians, share_out
 from filters.placement_geometry import Map, areas_inside
 from filters.spots import Spots
 from filters.time_bins import time_bin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,6 +45,9 @@ class Unplaced(StrEnum):
 
     AFTER_SENSOR = "after_sensor"
     """It was taken after the last day for which the sensor is asked."""
+
+    OWNER_SHARE = "owner_share"
+    """A chip that covers it has room, but has its share of this owner's photos."""
 
     CHIP_FULL = "chip_full"
     """Every chip whose area holds it has its number of photos."""
@@ -66,11 +69,16 @@ class Centre:
 
     Attributes:
         chip: The chip.
-        members: How many photos it has.
+        owners: How many photos of each owner it has.
     """
 
     chip: Chip
-    members: int
+    owners: Mapping[str, int]
+
+    @property
+    def members(self) -> int:
+        """How many photos it has."""
+        return sum(self.owners.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,7 @@ def place(
     sensor: Sensor,
     *,
     cap: int,
+    owner_cap: int | None = None,
     blocked: Sequence[Chip] = (),
 ) -> Placement:
     """Places chips on photos and pairs photos with chips.
@@ -140,8 +149,8 @@ def place(
     A photo becomes a centre if its whole area of interest lies in the cell, unless it or its
     chip's centre lies in the area of another chip, or that chip's centre in its own (same time
     bin, any zone). Then every photo goes to the nearest chip whose area holds it and which has
-    room; of equally near ones to that with the smaller id. Photos are taken by hash, then by id:
-    the order in which they are given does not matter.
+    room, for its owner's photos too; of equally near ones to that with the smaller id. Photos are
+    taken by hash, then by id: the order in which they are given does not matter.
 
     Args:
         photos: The photos that are new to this sensor, in the cell, each id once.
@@ -149,6 +158,7 @@ def place(
         cell_box: The cell's half-open box in degrees.
         sensor: The sensor.
         cap: Photos of a chip, at most.
+        owner_cap: Photos of one owner in a chip, at most; None for no such limit.
         blocked: Chips of this sensor and cell that take no photos, because they found no scene.
             No chip is placed on their areas either.
 
@@ -187,7 +197,12 @@ def place(
     room = [max(0, cap - one.members) for one in takers]
     room += [0] * (len(before) - len(takers)) + [cap] * (len(ids) - len(before))
     pairs = search.covering(centres)
-    chosen = share_out(len(spots), pairs, ids, room)
+    limit = None
+    if owner_cap is not None and owner_cap < cap:
+        held = {(j, owner): count for j, one in enumerate(takers)
+                for owner, count in one.owners.items()}  # fmt: skip
+        limit = OwnerLimit(owner_cap, spots.owners.tolist(), held)
+    chosen, passed_over = share_out(len(spots), pairs, ids, room, limit)
 
     shut = (pairs[1] >= len(takers)) & (pairs[1] < len(before))
     held_shut, held_open = np.zeros((2, len(spots)), dtype=np.bool_)
@@ -195,8 +210,8 @@ def place(
     left = chosen < 0
     everything = np.ones(len(spots), dtype=np.bool_)
     reasons |= _reasons(spots.take(left), [
-        (held_open[left], Unplaced.CHIP_FULL), (held_shut[left], Unplaced.CHIP_WITHOUT_SCENE),
-        (~inside[left], Unplaced.BORDER), (everything[left], Unplaced.BETWEEN_CHIPS),
+        (passed_over[left], Unplaced.OWNER_SHARE), (held_open[left], Unplaced.CHIP_FULL),
+        (held_shut[left], Unplaced.CHIP_WITHOUT_SCENE), (~inside[left], Unplaced.BORDER), (everything[left], Unplaced.BETWEEN_CHIPS),
     ])  # fmt: skip
     paired, chosen = spots.take(~left), chosen[~left]
     chips = [

@@ -24,6 +24,7 @@ class Spot:
         lat: Latitude in degrees.
         taken_on: Local date of the capture.
         hash: The photo's seeded hash, 0 to 2⁶⁴ − 1; smaller comes first.
+        owner: Id of the photo's owner.
     """
 
     photo_id: str
@@ -31,6 +32,7 @@ class Spot:
     lat: float
     taken_on: date
     hash: int
+    owner: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,7 @@ class Spots:
         lat: Latitudes in degrees.
         taken_on: Local dates of the capture, `datetime64[D]`.
         hashes: Seeded hashes, `uint64`.
+        owners: Ids of the owners, as objects.
 
     Raises:
         ValueError: If the columns differ in length, or a photo has no place on Earth or no date.
@@ -53,9 +56,11 @@ class Spots:
     lat: NDArray[np.float64]
     taken_on: NDArray[np.datetime64]
     hashes: NDArray[np.uint64]
+    owners: NDArray[np.object_]
 
     def __post_init__(self) -> None:
-        columns = (self.photo_ids, self.lon, self.lat, self.taken_on, self.hashes)
+        columns = (self.photo_ids, self.lon, self.lat, self.taken_on, self.hashes,
+                   self.owners)  # fmt: skip
         if len({len(column) for column in columns}) != 1:
             raise ValueError(f"columns of unlike lengths: {[len(column) for column in columns]}")
         # Written so that NaN, for which every comparison is false, counts as bad.
@@ -82,13 +87,14 @@ class Spots:
             np.array([photo.lat for photo in photos], dtype=np.float64),
             np.array([photo.taken_on for photo in photos], dtype="datetime64[D]"),
             np.array([photo.hash for photo in photos], dtype=np.uint64),
+            np.array([photo.owner for photo in photos], dtype=object),
         )
 
     def take(self, rows: NDArray[Any]) -> Spots:
         """Returns the photos of these rows."""
         return Spots(
             self.photo_ids[rows], self.lon[rows], self.lat[rows], self.taken_on[rows],
-            self.hashes[rows],
+            self.hashes[rows], self.owners[rows],
         )  # fmt: skip
 
     def by_chance(self) -> Spots:

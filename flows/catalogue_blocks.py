@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from collectors.geo import Box
 from collectors.licences import licence_by_code, licence_id_by_code
 from collectors.records import Datum, NoScene, Quality, SceneRule, Sensor
+from filters.sampling import part_of
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[int, Field(ge=1)]
@@ -173,6 +174,7 @@ class RuleBlock(Block):
     street_uncertainty_m: Annotated[float, Field(gt=0)] = 40
     licences: Annotated[tuple[str, ...], Field(min_length=1)]
     owner_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    owner_share_of_chip: Annotated[float, Field(gt=0, le=1)] = 0.4
     indoor_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     photos_per_chip: Positive = 25
     photo_shortest_side_px: Annotated[int, Field(ge=64, le=1024)] = 336
@@ -188,6 +190,11 @@ class RuleBlock(Block):
                     " such copies; remove it"
                 )
         return value
+
+    @property
+    def owner_photos_per_chip(self) -> int:
+        """Photos of one owner in a chip, at most."""
+        return part_of(self.photos_per_chip, self.owner_share_of_chip)
 
     @property
     def licence_ids(self) -> frozenset[int]:

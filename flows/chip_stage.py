@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 CHIP_BATCH: Final = 32
 """Chips in a shard: about 100 MB of Sentinel-2, and seconds of work to repeat at most."""
 
-REVISITED: Final = frozenset({"border", "between_chips", "chip_full", "deferred", "not_requested"})
+REVISITED: Final = frozenset(
+    {"border", "between_chips", "chip_full", "deferred", "not_requested", "owner_share"}
+)
 """Reasons for having no pair that a later placement may lift."""
 
 WITHOUT_SCENE: Final = frozenset({"no_scene", "all_refused", "chip_without_scene"})
@@ -115,17 +117,26 @@ class ChipStage:
                     photo.lat,
                     photo.taken_at.date(),
                     photo_hash(self.work.order.seed, photo.photo_id),
+                    photo.owner,
                 )
             )
+        rules = self.work.services.catalogue.rules
+        owner_of = {photo.photo_id: photo.owner for photo in self.state.photos}
+        owners: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for pair in self.state.pairs:
+            owners[pair.chip_id][owner_of[pair.photo_id]] += 1
         mine = [row for row in self.state.chips if row.sensor == name]
         asked_again = sensor.no_scene is NoScene.ASK_AGAIN
         placement = place(
             spots,
-            existing=[Centre(row.chip, row.photos) for row in mine if row.kept or asked_again],
+            existing=[
+                Centre(row.chip, owners[row.chip_id]) for row in mine if row.kept or asked_again
+            ],
             blocked=[row.chip for row in mine if not (row.kept or asked_again)],
             cell_box=self.work.order.ground.cell.box,
             sensor=sensor,
-            cap=self.work.services.catalogue.rules.photos_per_chip,
+            cap=rules.photos_per_chip,
+            owner_cap=rules.owner_photos_per_chip,
         )
         wanted = set(placement.members.values())
         again = tuple(row.chip for row in mine if not row.kept and row.chip_id in wanted)

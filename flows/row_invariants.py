@@ -13,7 +13,7 @@ from collectors.geo import transformer
 from collectors.licences import licence_by_code
 from collectors.records import SceneRule
 from filters.geotag_uncertainty import uncertainty_m
-from filters.sampling import photo_hash
+from filters.sampling import part_of, photo_hash
 from filters.scenes import distance
 from flows.findings import Finding
 
@@ -45,6 +45,7 @@ class RowInvariants:
         self._sensors: Mapping[str, Any] = manifest["sensors"]
         self._cap = int(manifest["rules"]["photos_per_chip"])
         self._street_m = float(manifest["rules"]["street_uncertainty_m"])
+        self._owner_cap = part_of(self._cap, float(manifest["rules"]["owner_share_of_chip"]))
         self._seed = int(manifest["seed"])
         self._centres: dict[tuple[str, str, str, int, int], list[tuple[str, float, float]]] = (
             defaultdict(list)
@@ -69,8 +70,8 @@ class RowInvariants:
         )
         self.capped = Finding(
             "photos-per-chip",
-            f"no chip has more than {self._cap} photos; of those that came together, the ones of"
-            " smallest hash were taken",
+            f"no chip has more than {self._cap} photos, and {self._owner_cap} of one owner; of"
+            " those that came together, the ones of smallest hash were taken",
         )
         self.nearest = Finding(
             "nearest-scene",
@@ -168,6 +169,16 @@ class RowInvariants:
                 count <= self._cap and count == chip.photos,
                 f"chip {chip.chip_id}: {count} pairs, {chip.photos} stated, cap {self._cap}",
             )
+            owners = Counter(
+                photos[pair.photo_id].owner
+                for pair in members[chip.chip_id]
+                if pair.photo_id in photos
+            )
+            for owner, of_one in owners.items():
+                self.capped.expect(
+                    of_one <= self._owner_cap,
+                    f"chip {chip.chip_id}: {of_one} photos of {owner}, cap {self._owner_cap}",
+                )
         full = {
             chip_id: max(
                 photo_hash(self._seed, pair.photo_id)

@@ -45,6 +45,7 @@ def clustered(box: Box, count: int, rng: np.random.Generator) -> Spots:
         lon=np.nextafter(lon, box.west), lat=lat,
         taken_on=_FIRST_DAY + rng.integers(0, _DAYS, count),
         hashes=rng.integers(0, 2**64, count, dtype=np.uint64),
+        owners=np.full(count, "somebody", dtype=object),
     )  # fmt: skip
 
 

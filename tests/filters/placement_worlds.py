@@ -98,7 +98,7 @@ def worlds(draw: st.DrawFn) -> World:
             north, east = (random.uniform(-reach_m, reach_m) / 111_320 for _ in range(2))
             where = ((lon + east / cos(radians(lat)) + 180) % 360 - 180, lat + north)
         day = _FIRST + timedelta(days=random.randrange(150))
-        spots.append(Spot(f"p{number}", *where, day, random.randrange(60)))
+        spots.append(Spot(f"p{number}", *where, day, random.randrange(60), f"o{number}"))
     cuts = sorted(random.randrange(len(spots) + 1) for _ in range(draw(st.integers(0, 3))))
     edges = [0, *cuts, len(spots)]
     instalments = tuple(tuple(spots[start:stop]) for start, stop in pairwise(edges))
@@ -148,7 +148,7 @@ class Dataset:
         taken = list(self.pairs.values())
         mine = [chip for at, chip in self.chips.values() if at == cell]
         placed = place(
-            photos, [Centre(chip, taken.count(chip.chip_id)) for chip in mine
+            photos, [Centre(chip, {"": taken.count(chip.chip_id)}) for chip in mine
                      if self.scenes[chip.chip_id] is not None],
             cell.box, self.sensor, cap=self.cap,
             blocked=[chip for chip in mine if self.scenes[chip.chip_id] is None],

@@ -107,8 +107,8 @@ NOWHERE = [
 @pytest.mark.parametrize(("lon", "lat"), NOWHERE)
 def test_placement_refuses_a_place_that_is_none(lon: float, lat: float) -> None:
     """Also when it comes past the screen: with the photo's id, beside photos that are good."""
-    good = Spot("good", -122.3, 37.8, date(2020, 5, 1), 1)
-    bad = Spot("bad", lon, lat, date(2020, 5, 1), 0)
+    good = Spot("good", -122.3, 37.8, date(2020, 5, 1), 1, "o")
+    bad = Spot("bad", lon, lat, date(2020, 5, 1), 0, "o")
     with pytest.raises(ValueError, match=r"photo bad: .* is no place on Earth"):
         place([good, bad], [], CELL.box, SENTINEL2, cap=25)
 
@@ -118,7 +118,7 @@ def test_placement_refuses_a_photo_without_a_date() -> None:
     days = np.array(["2020-05-01", "NaT"], dtype="datetime64[D]")
     with pytest.raises(ValueError, match="photo bad has no date"):
         Spots(np.array(["good", "bad"], dtype=object), np.full(2, -122.3), np.full(2, 37.8), days,
-              np.zeros(2, dtype=np.uint64))  # fmt: skip
+              np.zeros(2, dtype=np.uint64), np.array(["o", "o"], dtype=object))  # fmt: skip
 
 
 def test_placement_refuses_columns_that_do_not_belong_together() -> None:
@@ -126,14 +126,15 @@ def test_placement_refuses_columns_that_do_not_belong_together() -> None:
     one = np.zeros(1, dtype=np.uint64)
     with pytest.raises(ValueError, match="unlike lengths"):
         Spots(np.array(["a", "b"], dtype=object), np.zeros(2), np.zeros(2),
-              np.array(["2020-05-01"] * 2, dtype="datetime64[D]"), one)  # fmt: skip
+              np.array(["2020-05-01"] * 2, dtype="datetime64[D]"), one,
+              np.array(["o", "o"], dtype=object))  # fmt: skip
 
 
 @pytest.mark.parametrize("day", [date.min, date(1066, 10, 14), date(2100, 1, 1), date.max])
 def test_days_far_off_never_share_a_chip_with_others(day: date) -> None:
     """The first day of the calendar and its last are before the sensor, or a bin of their own."""
-    good = Spot("good", -122.3, 37.8, date(2020, 5, 1), 0)
-    far = Spot("far", -122.3, 37.8, day, 1)
+    good = Spot("good", -122.3, 37.8, date(2020, 5, 1), 0, "o")
+    far = Spot("far", -122.3, 37.8, day, 1, "o")
     for sensor in (SENTINEL2, NAIP):
         placed = place([good, far], [], CELL.box, sensor, cap=25)
         if day.year < 2000:

@@ -211,7 +211,8 @@ def place(
     everything = np.ones(len(spots), dtype=np.bool_)
     reasons |= _reasons(spots.take(left), [
         (passed_over[left], Unplaced.OWNER_SHARE), (held_open[left], Unplaced.CHIP_FULL),
-        (held_shut[left], Unplaced.CHIP_WITHOUT_SCENE), (~inside[left], Unplaced.BORDER), (everything[left], Unplaced.BETWEEN_CHIPS),
+        (held_shut[left], Unplaced.CHIP_WITHOUT_SCENE), (~inside[left], Unplaced.BORDER),
+        (everything[left], Unplaced.BETWEEN_CHIPS),
     ])  # fmt: skip
     paired, chosen = spots.take(~left), chosen[~left]
     chips = [

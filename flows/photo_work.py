@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from collectors.licences import attribution, licence_by_id
 from collectors.records import Outcome, Photo, PhotoAbsence, PhotoImage, Stage
+from collectors.time_zones import to_utc, zone_at
 from filters.indoor import Unreadable, is_indoor
 from flows.batches import Location, Piece
 from flows.rows import PhotoRow, RejectRow
@@ -57,6 +58,7 @@ def kept_row(
     photo: Photo, verdict: Mapping[str, Any], location: Location, cell_id: str, generation: int
 ) -> PhotoRow:
     """Makes the row of a photo that is kept."""
+    zone = zone_at(photo.lon, photo.lat)
     return PhotoRow(
         photo_id=photo.photo_id,
         owner=photo.owner,
@@ -64,6 +66,9 @@ def kept_row(
         lat=photo.lat,
         accuracy=photo.accuracy,
         taken_at=photo.taken_at,
+        taken_at_utc=to_utc(photo.taken_at, zone),
+        time_zone=zone,
+        taken_granularity=photo.taken_granularity,
         uploaded_at=photo.uploaded_at.astimezone(UTC),
         licence=licence_by_id(photo.licence).code,
         attribution=attribution(photo),

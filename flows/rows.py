@@ -30,6 +30,9 @@ class PhotoRow:
     lat: float
     accuracy: int
     taken_at: datetime
+    taken_at_utc: datetime
+    time_zone: str
+    taken_granularity: int
     uploaded_at: datetime
     licence: str
     attribution: str

@@ -19,6 +19,7 @@ from flows.catalogue_blocks import SensorSource
 from flows.cell_state import read_commit
 from flows.dataset import Version, local_files, read_version
 from flows.findings import Finding
+from flows.photo_invariants import PhotoInvariants
 from flows.row_invariants import CellRows, RowInvariants
 from flows.rows import ROWS
 from flows.tables import from_arrow
@@ -58,6 +59,7 @@ def verify_dataset(root: str, version_name: str | None = None) -> list[Finding]:
         "cells-whole", "every commit's parts are there and have the content that their names say"
     )
     by_rows = RowInvariants(manifest)
+    by_photos = PhotoInvariants(manifest)
     by_bytes = ByteInvariants(
         store,
         {
@@ -79,11 +81,13 @@ def verify_dataset(root: str, version_name: str | None = None) -> list[Finding]:
             _check_counts(rows, commit, len(lost), rows_once)
             _check_parts(store, commit, whole_cells)
             by_rows.check(rows)
+            by_photos.check(rows)
             by_bytes.check(rows, commit["shards"], lost)
     by_rows.finish()
     for photo_id, count in seen.items():
         rows_once.expect(count == 1, f"photo {photo_id} is {count} rows")
-    return [rows_once, *by_rows.findings, *by_bytes.findings, whole_cells, files]
+    found = [*by_rows.findings, *by_photos.findings, *by_bytes.findings]
+    return [rows_once, *found, whole_cells, files]
 
 
 def _check_files(store: Store, version: Version) -> Finding:

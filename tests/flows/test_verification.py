@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -172,3 +174,31 @@ def test_an_empty_root_is_said_to_be_empty(tmp_path: Path) -> None:
     """There is nothing to verify, which is not the same as nothing wrong."""
     with pytest.raises(SetupError, match="no published version"):
         verify_dataset(str(tmp_path))
+
+
+def test_a_wrong_capture_time_is_found(copy: Path) -> None:
+    """UTC an hour off, as of a zone without summer time; and a zone of somewhere else."""
+
+    def shift(rows: list[dict[str, Any]]) -> None:
+        rows[0]["taken_at_utc"] += timedelta(hours=1)
+        rows[1]["time_zone"] = "Asia/Tokyo"
+        rows[2]["time_zone"] = "Nowhere"
+
+    rewrite(copy, "photos", shift)
+    assert len(broken(copy)["capture-time"]) == 3
+
+
+def test_other_editions_of_the_time_zones_are_no_fault(copy: Path) -> None:
+    """A dataset made with older zones is held to what clocks can show at all."""
+    path = copy / "manifests/v0001/manifest.json"
+    manifest = json.loads(path.read_text())
+    for engine in manifest["engines"]:
+        engine["tzdata"] = "2020.1"
+    path.write_text(json.dumps(manifest))
+
+    def shift(rows: list[dict[str, Any]]) -> None:
+        rows[0]["time_zone"] = "Asia/Tokyo"
+        rows[1]["taken_at_utc"] += timedelta(hours=30)
+
+    rewrite(copy, "photos", shift)
+    assert len(broken(copy)["capture-time"]) == 1

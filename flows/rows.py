@@ -48,6 +48,7 @@ class PhotoRow:
     sha256: str
     width: int
     height: int
+    picture_hash: str
     unpaired: Mapping[str, str]
     generation: int
 

@@ -35,7 +35,8 @@ def photo(photo_id: str, cell: str, **more: Any) -> PhotoRow:
         "uploaded_at": WHEN.replace(tzinfo=UTC), "licence": "CC-BY-2.0", "attribution": "x",
         "page_url": "https://www.flickr.com/photos/x/1/", "image_url": "u", "title": "t",
         "tags": "", "cell": cell, "indoor_probability": 0.1, "shard": "s", "offset": 0, "size": 1,
-        "sha256": "0", "width": 1, "height": 1, "unpaired": {}, "generation": 1,
+        "sha256": "0", "width": 1, "height": 1, "picture_hash": "",
+        "unpaired": {}, "generation": 1,
     }  # fmt: skip
     return PhotoRow(**(values | more))
 

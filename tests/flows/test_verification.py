@@ -119,6 +119,8 @@ DAMAGES: dict[str, tuple[str, Callable[[dict[str, Any]], bool], dict[str, Any], 
     ),
     "count": ("chips", lambda row: row["shard"], {"photos": 26}, "photos-per-chip"),
     "crs": ("chips", lambda row: row["shard"], {"crs": "EPSG:32633"}, "chip-pixels"),
+    "hash": ("photos", lambda row: True, {"picture_hash": "0" * 160}, "photo-pictures"),
+    "width": ("photos", lambda row: True, {"width": 335}, "photo-pictures"),
     "checksum": ("photos", lambda row: True, {"sha256": "0" * 64}, "shards-whole"),
     "offset": ("photos", lambda row: True, {"offset": 512}, "shards-whole"),
 }  # fmt: skip
@@ -202,3 +204,14 @@ def test_other_editions_of_the_time_zones_are_no_fault(copy: Path) -> None:
 
     rewrite(copy, "photos", shift)
     assert len(broken(copy)["capture-time"]) == 1
+
+
+def test_a_picture_that_two_photos_show_is_found(copy: Path) -> None:
+    """The row of one photo leads to the bytes of another."""
+
+    def point_elsewhere(rows: list[dict[str, Any]]) -> None:
+        for name in ("shard", "offset", "size", "sha256", "picture_hash"):
+            rows[1][name] = rows[0][name]
+
+    rewrite(copy, "photos", point_elsewhere)
+    assert "agreement 1.0" in broken(copy)["one-photo-per-picture"][0]

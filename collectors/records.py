@@ -35,7 +35,9 @@ class Stage(StrEnum):
     SCREEN = "screen"
     SELECT = "select"
     DOWNLOAD = "download"
+    COMPARE = "compare"
     JUDGE = "judge"
+    PUBLISH = "publish"
 
 
 class Media(StrEnum):

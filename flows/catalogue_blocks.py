@@ -175,6 +175,7 @@ class RuleBlock(Block):
     licences: Annotated[tuple[str, ...], Field(min_length=1)]
     owner_share: Annotated[float, Field(gt=0, le=1)] = 0.2
     owner_share_of_chip: Annotated[float, Field(gt=0, le=1)] = 0.4
+    same_picture: Annotated[float, Field(gt=0, le=1.1)] = 0.97
     indoor_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     photos_per_chip: Positive = 25
     photo_shortest_side_px: Annotated[int, Field(ge=64, le=1024)] = 336

@@ -65,7 +65,7 @@ class CellState:
         shards: Paths of the shards that the rows name.
         judgement: Hash of the rules that judged, see `Catalogue.judgement`.
         weights: SHA-256 of the indoor filter's weights.
-        engine: What the indoor filter ran on.
+        engine: What the indoor filter ran on, and the versions of the time zone data.
     """
 
     cell_id: str

@@ -15,6 +15,7 @@ from filters.selection import Candidate, Held, choose
 from filters.survey import Probe, Survey
 from flows.cell_state import Surveyed
 from flows.photo_work import judge_photos, kept_row, rejected_row, unreadable_row
+from flows.picture_comparison import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -237,7 +238,9 @@ class PhotoStage:
         photos = [self._waiting.pop(one.photo_id) for one in chosen]
         self._judged.update((photo.photo_id, photo) for photo in photos)
         done = self.work.batches.run(
-            [photo.photo_id for photo in photos], lambda: self._judged_pieces(photos)
+            [photo.photo_id for photo in photos],
+            lambda: self._judged_pieces(photos),
+            beside=name_of(self._kept_photos()),
         )
         for photo, finished in zip(photos, done, strict=True):
             self._take(photo, finished)
@@ -245,7 +248,11 @@ class PhotoStage:
 
     def _judged_pieces(self, photos: Sequence[Photo]) -> list[Piece]:
         self.work.summary.downloaded += len(photos)
-        return judge_photos(photos, self.work.services)
+        return judge_photos(photos, self._kept_photos(), self.work.services)
+
+    def _kept_photos(self) -> list[PhotoRow]:
+        """Returns what the cell keeps so far, before and in this run."""
+        return [*self.state.photos, *self._photos]
 
     def _take(self, photo: Photo, finished: Finished) -> None:
         """Makes a row of a judged photo."""

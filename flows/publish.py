@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flows.cell_state import latest_generations, read_commit
 from flows.coverage import describe_coverage
 from flows.dataset import LATEST, MANIFESTS, Version, read_version, version_names
 from flows.rows import ROWS
+from flows.settling import Settled, settle_cells
 from flows.tables import COMPRESSION, read_parquet, schema_of
 
 if TYPE_CHECKING:
@@ -61,12 +60,12 @@ def publish(
     commits = {
         name: read_commit(store, name, number) for name, number in sorted(generations.items())
     }
-    losers = _settle(store, commits)
+    settled = settle_cells(store, commits, catalogue.rules.same_picture)
     while True:
         names = version_names(store)
         name = f"v{int(names[-1][1:]) + 1 if names else 1:04d}"
         tell(f"publishing {len(commits)} cells as {name}")
-        tables = _write_tables(store, catalogue, commits, losers, name)
+        tables = _write_tables(store, catalogue, commits, settled, name)
         if tables is None:
             continue
         manifest = {
@@ -76,7 +75,8 @@ def publish(
             "cells": generations,
             "tables": tables,
             "evenness": describe_coverage(commits, catalogue.rules.quota_per_cell),
-            "settled_duplicates": {photo: sorted(cells) for photo, cells in sorted(losers.items())},
+            "settled_duplicates": settled.cells_by_photo,
+            "settled_pictures": sum(len(photos) for photos in settled.repeats.values()),
             "judgements": sorted({commit["judgement"] for commit in commits.values()}),
             "weights": sorted({commit["weights"] for commit in commits.values()}),
             "engines": _distinct(commit["engine"] for commit in commits.values()),
@@ -105,40 +105,18 @@ def _distinct(engines: Iterator[dict[str, str]]) -> list[dict[str, str]]:
     return [dict(one) for one in sorted({tuple(sorted(engine.items())) for engine in engines})]
 
 
-def _settle(store: Store, commits: dict[str, dict[str, Any]]) -> dict[str, set[str]]:
-    """Finds photos that stand in several cells, because their geotag was moved between builds.
-
-    Returns:
-        For each such photo, the cells whose row is left out: all but the one that keeps it, or the
-        first by name.
-    """
-    base = duckdb.connect()
-    base.execute("SET threads=2")
-    base.execute("CREATE TABLE seen (photo_id VARCHAR, cell VARCHAR, kept BOOLEAN)")
-    for cell, commit in commits.items():
-        for product, kept in (("photos", True), ("rejects", False)):
-            ids = read_parquet(store.read(commit["parts"][product])).select(["photo_id"])  # noqa: F841
-            base.execute("INSERT INTO seen SELECT photo_id, ?, ? FROM ids", [cell, kept])
-    rows = base.execute(
-        "SELECT photo_id, list(cell ORDER BY kept DESC, cell) FROM seen"
-        " GROUP BY photo_id HAVING count(*) > 1"
-    ).fetchall()
-    base.close()
-    return {photo_id: set(cells[1:]) - {cells[0]} for photo_id, cells in rows}
-
-
 def _write_tables(
     store: Store,
     catalogue: Catalogue,
     commits: dict[str, dict[str, Any]],
-    losers: dict[str, set[str]],
+    settled: Settled,
     version: str,
 ) -> Tables | None:
     """Writes all tables of a version; None if another publisher is writing the same version."""
     tables: Tables = {}
     for product in ROWS:
         files: list[dict[str, Any]] = []
-        for number, data in enumerate(_files(store, catalogue, commits, losers, product)):
+        for number, data in enumerate(_files(store, catalogue, commits, settled, product)):
             path = f"{MANIFESTS}/{version}/{product}/part-{number:05d}.parquet"
             if not store.create(path, data):
                 return None
@@ -149,27 +127,11 @@ def _write_tables(
     return tables
 
 
-def _without(table: pa.Table, product: str, pairs: pa.Table, lost: pa.Array) -> pa.Table:
-    """Returns a cell's table without photos that stand in another cell."""
-    if product != "chips":
-        return table.filter(pc.invert(pc.is_in(table["photo_id"], lost)))
-    gone = Counter(pairs.filter(pc.is_in(pairs["photo_id"], lost))["chip_id"].to_pylist())
-    fewer = [
-        photos - gone[chip]
-        for chip, photos in zip(
-            table["chip_id"].to_pylist(), table["photos"].to_pylist(), strict=True
-        )
-    ]
-    place = table.schema.get_field_index("photos")
-    field = table.schema.field(place)
-    return table.set_column(place, field, pa.array(fewer, field.type))
-
-
 def _files(
     store: Store,
     catalogue: Catalogue,
     commits: dict[str, dict[str, Any]],
-    losers: dict[str, set[str]],
+    settled: Settled,
     product: str,
 ) -> Iterator[bytes]:
     """Yields the files of a product, a row group for each cell."""
@@ -179,10 +141,7 @@ def _files(
     for cell, commit in commits.items():
         table = read_parquet(store.read(commit["parts"][product])).cast(schema)
         table = table.replace_schema_metadata(schema.metadata)
-        lost = [photo for photo, cells in losers.items() if cell in cells]
-        if lost:
-            pairs = read_parquet(store.read(commit["parts"]["pairs"]))
-            table = _without(table, product, pairs, pa.array(lost))
+        table = settled.apply(product, cell, table, partial(_read_part, store, commit))
         if table.num_rows:
             writer.write_table(table, row_group_size=table.num_rows)
             rows += table.num_rows
@@ -194,3 +153,8 @@ def _files(
     writer.close()
     if rows or not whole:  # a product without rows is a file as well: readers want its schema
         yield sink.getvalue()
+
+
+def _read_part(store: Store, commit: dict[str, Any], product: str) -> pa.Table:
+    """Reads what a cell committed of a product."""
+    return read_parquet(store.read(commit["parts"][product]))

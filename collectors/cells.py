@@ -98,6 +98,22 @@ class Cell:
         return cls(int(match[1]), int(match[2]))
 
 
+def tile_at(lon: float, lat: float, parts: int) -> tuple[int, int]:
+    """Returns the tile that holds a point, where every cell is cut into parts × parts tiles.
+
+    Args:
+        lon: Degrees.
+        lat: Degrees.
+        parts: Tiles across a cell; all have the same area.
+
+    Returns:
+        Row, counted from the South Pole, and column, counted from longitude −180°.
+    """
+    column = math.floor((wrap_longitude(lon) + 180.0) / 360.0 * COLUMNS * parts)
+    _, y = transformer("EPSG:4326", EQUAL_AREA_CRS).transform(0.0, lat)
+    return math.floor((y / CELL_SIDE_M + _ROWS_NORTH) * parts), column
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """The part of a cell that a region holds.

@@ -9,7 +9,7 @@ import numpy as np
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
-from collectors.records import QUALITY_BAND, ChipPixels
+from collectors.records import SCL_BAND, SCORE_BAND, ChipPixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,17 +46,18 @@ class DecodedChip:
     @property
     def pixels(self) -> ChipPixels:
         """The chip as it was before it was written, with the quality band apart."""
-        if self.bands[-1] != QUALITY_BAND:
+        *bands, last = self.bands
+        if last not in {SCL_BAND, SCORE_BAND}:
             return ChipPixels.of(self.bands, self.data, None)
-        return ChipPixels.of(self.bands[:-1], self.data[:-1], self.data[-1].astype(np.uint8))
+        return ChipPixels.of(tuple(bands), self.data[:-1], self.data[-1].astype(np.uint8), last)
 
 
 def encode_chip(pixels: ChipPixels, grid: ChipGrid, *, tags: Mapping[str, str]) -> bytes:
     """Writes a chip as a GeoTIFF: tiled, ZSTD with differencing, bands named in their descriptions.
 
-    Where there is a quality band it is the last one, brought to the type of the others, and 0 is
-    declared as no data: Earth Engine encodes masked pixels as zeros. Without one, 0 can be a real
-    value of a single band, so nothing is declared.
+    Where there is a quality band it is the last one, brought to the type of the others. With a
+    scene classification 0 is declared as no data: Earth Engine encodes masked pixels as zeros.
+    Without one, 0 can be a real value of a single band, so nothing is declared.
 
     Args:
         pixels: The pixels.
@@ -68,9 +69,9 @@ def encode_chip(pixels: ChipPixels, grid: ChipGrid, *, tags: Mapping[str, str]) 
     """
     layers = pixels.data
     names = pixels.bands
-    if pixels.quality is not None:
+    if pixels.quality is not None and pixels.quality_band is not None:
         layers = np.concatenate([layers, pixels.quality[None].astype(layers.dtype)])
-        names = (*names, QUALITY_BAND)
+        names = (*names, pixels.quality_band)
     if layers.shape != (len(names), grid.size_px, grid.size_px):
         raise ValueError(
             f"{layers.shape} pixels do not fit {len(names)} bands of {grid.size_px} px squared"
@@ -79,7 +80,7 @@ def encode_chip(pixels: ChipPixels, grid: ChipGrid, *, tags: Mapping[str, str]) 
         "driver": "GTiff", "dtype": layers.dtype.name, "count": len(names),
         "height": grid.size_px, "width": grid.size_px,
         "crs": grid.crs, "transform": Affine(*grid.transform),
-        "nodata": None if pixels.quality is None else 0,
+        "nodata": 0 if pixels.quality_band == SCL_BAND else None,
         "tiled": True, "blockxsize": TILE_PX, "blockysize": TILE_PX, "interleave": "band",
         "compress": "zstd", "predictor": 2, "zstd_level": COMPRESSION_LEVEL,
     }  # fmt: skip

@@ -27,7 +27,7 @@ from collectors.earth_engine_session import (
     Session,
     TooBig,
 )
-from collectors.records import QUALITY_BAND, ChipPixels, Quality, SceneGone
+from collectors.records import SCL_BAND, SCORE_BAND, ChipPixels, Quality, SceneGone
 from collectors.transport import SetupError, TransientTrouble, TroubleRemains
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ candidates at most 3,000 rows, three pages. Source: Earth Engine REST reference,
 `computeFeatures`."""
 
 _NPY_MAGIC: Final = b"\x93NUMPY"
+
+CLOUD_SCORE_PLUS: Final = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
+"""Its images have the `system:index` of the Sentinel-2 scene that they score (its page in Earth
+Engine's catalogue), so that a stored image can be read without computing a join."""
 
 __all__ = [
     "RESOLVE_BATCH",
@@ -201,7 +205,7 @@ class EarthEngine:
             params["pageToken"] = token
 
     def read(self, chip: Chip, scene: Scene, sensor: Sensor) -> ChipPixels | SceneGone:
-        """Reads the pixels of a chip from a scene, in one request.
+        """Reads the pixels of a chip from a scene, in one request; in two with Cloud Score+.
 
         Sensors on the chip's own scale are read on the chip's grid, which lies on whole pixels of
         the scene, so nothing is resampled but Sentinel-2's 20 m and 60 m bands, which are repeated.
@@ -214,7 +218,8 @@ class EarthEngine:
             sensor: The chip's sensor.
 
         Returns:
-            The pixels, or a `SceneGone` if Earth Engine no longer has the scene.
+            The pixels, or a `SceneGone` if Earth Engine no longer has the scene, or has no
+            Cloud Score+ of it where the sensor asks for that.
 
         Raises:
             ValueError: If the scene is in another CRS or its grid is rotated.
@@ -225,28 +230,36 @@ class EarthEngine:
             raise ValueError(f"{scene.scene_id} is in {scene.crs}, {chip.chip_id} is not")
         grid = chip.grid
         bands = tuple(band for band in sensor.bands if band in scene.bands)
-        asked = (*bands, QUALITY_BAND) if sensor.quality is Quality.SCL else bands
+        asked = (*bands, SCL_BAND) if sensor.quality is Quality.SCL else bands
         window = (
             source_window(scene.transform, grid) if sensor.area_average
             else SourceWindow(grid.west_m, grid.north_m, grid.scale_m, grid.scale_m,
                               grid.size_px, grid.size_px)
         )  # fmt: skip
-        layers = self._pixels(scene, asked, window, grid.crs)
+        layers = self._pixels(scene.scene_id, asked, window, grid.crs)
         if isinstance(layers, SceneGone):
             return layers
         data = np.stack([layers[band] for band in bands])
         if sensor.area_average:
             data = average_by_area(data, window, grid)
-        quality = layers[QUALITY_BAND].astype(np.uint8) if len(asked) > len(bands) else None
+        if sensor.quality is Quality.CLOUD_SCORE_PLUS:
+            score_id = f"{CLOUD_SCORE_PLUS}/{scene.scene_id.rsplit('/', 1)[1]}"
+            scores = self._pixels(score_id, (SCORE_BAND,), window, grid.crs)
+            if isinstance(scores, SceneGone):
+                return SceneGone(scene.scene_id, scores.detail, "no_cloud_score")
+            known = np.nan_to_num(scores[SCORE_BAND].astype(np.float64))
+            percent = np.floor(100 * known).astype(np.uint8)
+            return ChipPixels.of(bands, data, percent, SCORE_BAND)
+        quality = layers[SCL_BAND].astype(np.uint8) if len(asked) > len(bands) else None
         return ChipPixels.of(bands, data, quality)
 
     def _pixels(
-        self, scene: Scene, bands: tuple[str, ...], window: SourceWindow, crs: str
+        self, scene_id: str, bands: tuple[str, ...], window: SourceWindow, crs: str
     ) -> NDArray[Any] | SceneGone:
         """Returns (rows, columns) with one field a band."""
-        what = f"pixels of {scene.scene_id}"
+        what = f"pixels of {scene_id}"
         params = {
-            "assetId": scene.scene_id,
+            "assetId": scene_id,
             "fileFormat": "NPY",
             "bandIds": list(bands),
             "grid": _grid(window, crs),
@@ -256,7 +269,7 @@ class EarthEngine:
         try:
             return self._send("pixels", what, lambda: _array(params, bands, shape, what))
         except Missing as error:
-            return SceneGone(scene.scene_id, str(error))
+            return SceneGone(scene_id, str(error))
         except TooBig as error:
             raise TroubleRemains(SERVICE, f"{what}: {error}") from error
 

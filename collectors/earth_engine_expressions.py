@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ee
 
-from collectors.records import Scene
+from collectors.records import Scene, SceneRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,8 +58,8 @@ def candidate_rows(chips: Sequence[Chip], sensors: Mapping[str, Sensor]) -> ee.F
 
     For each chip: scenes of its sensor's collection whose footprint contains the whole chip, that
     were acquired within the window of whole UTC days, under the scene's cloud limit and in the
-    chip's own UTM zone where the sensor's scenes say so; the nearest in whole days first, then
-    those with less cloud.
+    chip's own UTM zone where the sensor's scenes say so; the nearest in whole days first (or the
+    latest, by the sensor's rule), then those with less cloud.
 
     Args:
         chips: At least one chip.
@@ -102,7 +102,10 @@ def _rows_of_chip(row: ee.List, sensor: Sensor) -> ee.FeatureCollection:
 
     def with_rank(scene: ee.Image) -> ee.Image:
         day = ee.Number(scene.get("system:time_start")).divide(_DAY_MS).floor()
-        distance = day.subtract(row.get(7)).abs()
+        if sensor.scene_rule is SceneRule.LATEST:
+            distance = ee.Number(row.get(7)).add(sensor.window_days).subtract(day)
+        else:
+            distance = day.subtract(row.get(7)).abs()
         if sensor.cloud_property is not None:
             # At most 0.1, so that cloud decides only between scenes equally many days away.
             distance = distance.add(ee.Number(scene.get(sensor.cloud_property)).divide(1000))

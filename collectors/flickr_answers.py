@@ -238,7 +238,7 @@ def parse_photo(row: Mapping[str, Any]) -> Photo:
     photo_id = str(row["id"])
     if not re.fullmatch(r"[0-9]+", photo_id):
         raise ValueError(f"id {photo_id!r}")
-    owner = _text(row["owner"])
+    owner = _text(row["owner"]).strip()
     if not owner:
         raise ValueError("owner ''")
     licence = int(row["license"])

@@ -16,6 +16,8 @@ from pyproj import Transformer
 from shapely.geometry import MultiPolygon, Polygon, box
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from collectors.records import Datum
 
 
@@ -100,18 +102,38 @@ class Zone:
 
     @classmethod
     def at(cls, lon: float, lat: float) -> Zone:
-        """Returns the zone of a point, with the exceptions of Norway and Svalbard.
+        """Returns the zone of a point; see `zone_numbers`.
 
-        Source: NGA.SIG.0012, The Universal Grids and the Transverse Mercator and Polar
-        Stereographic Map Projections, section 7 (zone 32V widened, 32X, 34X and 36X not used).
+        Raises:
+            ValueError: If a coordinate is not a finite number or the latitude leaves ±90°.
         """
-        lon = wrap_longitude(lon)
-        number = int((lon + 180) // 6) + 1
-        if 56 <= lat < 64 and 3 <= lon < 12:
-            number = 32
-        elif 72 <= lat < 84 and 0 <= lon < 42:
-            number = 31 if lon < 9 else 33 if lon < 21 else 35 if lon < 33 else 37
-        return cls(number, lat >= 0)
+        return cls(int(zone_numbers(np.array([lon]), np.array([lat]))[0]), lat >= 0)
+
+
+def zone_numbers(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Returns the UTM zone, 1 to 60, of each point, with the exceptions of Norway and Svalbard.
+
+    Source: NGA.SIG.0012, The Universal Grids and the Transverse Mercator and Polar Stereographic
+    Map Projections, section 7 (zone 32V widened, 32X, 34X and 36X not used).
+
+    Args:
+        lon: (points,) longitudes in degrees; 180 and beyond are wrapped around.
+        lat: (points,) latitudes in degrees.
+
+    Raises:
+        ValueError: If a coordinate is not a finite number or a latitude leaves ±90°.
+    """
+    bad = ~(np.isfinite(lon) & (np.abs(lat) <= 90))
+    if bad.any():
+        first = int(np.argmax(bad))
+        msg = f"longitude {lon[first]}, latitude {lat[first]} is no place on Earth"
+        raise ValueError(msg)
+    lon = np.where((lon >= -180) & (lon < 180), lon, (lon + 180) % 360 - 180)
+    number = ((lon + 180) // 6).astype(np.intp) + 1
+    number[(lat >= 56) & (lat < 64) & (lon >= 3) & (lon < 12)] = 32
+    svalbard = (lat >= 72) & (lat < 84) & (lon >= 0) & (lon < 42)
+    number[svalbard] = 31 + 2 * np.searchsorted([9.0, 21.0, 33.0], lon[svalbard], side="right")
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +186,13 @@ class ChipGrid:
     def locate(self, lon: float, lat: float) -> tuple[float, float]:
         """Returns the fractional (row, column) of a point in degrees."""
         return self.pixel_of(*transformer("EPSG:4326", self.crs).transform(lon, lat))
+
+    def point_at(self, row: float, column: float) -> tuple[float, float]:
+        """Returns the longitude and latitude, in degrees, of a fractional pixel position."""
+        x = self.west_m + column * self.scale_m
+        y = self.north_m - row * self.scale_m
+        lon, lat = transformer(self.crs, "EPSG:4326").transform(x, y)
+        return (wrap_longitude(float(lon)), float(lat))
 
     def area_holds(self, row: float, column: float, area_px: int) -> bool:
         """Says whether a pixel position lies in the half-open central area of interest."""

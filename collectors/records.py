@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -35,7 +35,9 @@ class Stage(StrEnum):
     SCREEN = "screen"
     SELECT = "select"
     DOWNLOAD = "download"
+    COMPARE = "compare"
     JUDGE = "judge"
+    PUBLISH = "publish"
 
 
 class Media(StrEnum):
@@ -144,8 +146,11 @@ class PhotoAbsence:
     detail: str
 
 
-QUALITY_BAND: Final = "SCL"
+SCL_BAND: Final = "SCL"
 """Sentinel-2's scene classification; the last band of a chip whose sensor has one."""
+
+SCORE_BAND: Final = "cs_cdf"
+"""Cloud Score+, 0 (not clear) to 1 (clear), kept as whole percent; likewise the last band."""
 
 
 class Quality(StrEnum):
@@ -154,8 +159,32 @@ class Quality(StrEnum):
     SCL = "scl"
     """Sentinel-2 scene classification: cloud 8, 9, 10; shadow 3; missing 0."""
 
+    CLOUD_SCORE_PLUS = "cloud_score_plus"
+    """Cloud Score+ of the same Sentinel-2 scene: cloud under the sensor's `clear_above`. A pixel is
+    missing where every band is 0."""
+
     ALL_ZERO = "all_zero"
     """No quality band: a pixel is missing where every band is 0; cloud is unknown."""
+
+
+class SceneRule(StrEnum):
+    """Which of the scenes that qualify is tried first."""
+
+    NEAREST = "nearest"
+    """The one nearest to the target date, in whole days, before or after."""
+
+    LATEST = "latest"
+    """The one of the latest date, in whole days, however far from the target date."""
+
+
+class NoScene(StrEnum):
+    """What becomes of a chip for which no scene qualified, or of which all were refused."""
+
+    GIVE_UP = "give_up"
+    """It stays without pixels, and its photos without a pair."""
+
+    ASK_AGAIN = "ask_again"
+    """Every later build asks for it again, by the same limits: archives grow backwards, too."""
 
 
 class Datum(StrEnum):
@@ -200,6 +229,10 @@ class Sensor:
         settle_days: A photo younger than this waits, because a nearer scene may still appear.
         grid_band: Band whose pixel grid is taken as the scene's own; None: the first of `bands`.
             Sentinel-2's first band has pixels of 60 m, so one of its 10 m bands is named here.
+        until: Photos taken after this day are not paired with the sensor; None: no end.
+        scene_rule: Which of the scenes that qualify is tried first.
+        no_scene: What becomes of a chip that found no scene.
+        clear_above: A pixel whose Cloud Score+ is less is cloud; None where that is not asked for.
     """
 
     name: str
@@ -226,12 +259,21 @@ class Sensor:
     since: date
     settle_days: int
     grid_band: str | None = None
+    until: date | None = None
+    scene_rule: SceneRule = SceneRule.NEAREST
+    no_scene: NoScene = NoScene.GIVE_UP
+    clear_above: float | None = None
 
     @property
     def required_bands(self) -> tuple[str, ...]:
         """The bands that a scene must have, the quality band last."""
         needed = tuple(band for band in self.bands if band not in self.optional_bands)
-        return (*needed, QUALITY_BAND) if self.quality is Quality.SCL else needed
+        return (*needed, SCL_BAND) if self.quality is Quality.SCL else needed
+
+    @property
+    def quality_band(self) -> str | None:
+        """The band that is stored after `bands`; None where there is none."""
+        return {Quality.SCL: SCL_BAND, Quality.CLOUD_SCORE_PLUS: SCORE_BAND}.get(self.quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,14 +329,17 @@ class ChipPixels:
     Attributes:
         bands: Names of the bands of `data`, in order, without the quality band.
         data: (bands, rows, columns), the first row in the north.
-        quality: (rows, columns) scene classification; None where the sensor has none.
+        quality: (rows, columns) scene classification, or Cloud Score+ in whole percent; None where
+            the sensor has neither.
         valid: (rows, columns), True where the chip holds data.
+        quality_band: Name of the band `quality`; None where there is none.
     """
 
     bands: tuple[str, ...]
     data: NDArray[np.uint8] | NDArray[np.uint16]
     quality: NDArray[np.uint8] | None
     valid: NDArray[np.bool_]
+    quality_band: str | None
 
     @classmethod
     def of(
@@ -302,24 +347,28 @@ class ChipPixels:
         bands: tuple[str, ...],
         data: NDArray[np.uint8] | NDArray[np.uint16],
         quality: NDArray[np.uint8] | None,
+        quality_band: str = SCL_BAND,
     ) -> ChipPixels:
         """Makes the record and says which pixels hold data.
 
         A pixel is missing where the scene classification is 0, and, where there is none, where
         every band is 0: Earth Engine encodes masked pixels as zeros.
         """
-        seen = data if quality is None else quality[None]
-        return cls(bands, data, quality, np.asarray(seen.any(axis=0)))
+        name = None if quality is None else quality_band
+        seen = data if quality is None or name != SCL_BAND else quality[None]
+        return cls(bands, data, quality, np.asarray(seen.any(axis=0)), name)
 
 
 @dataclass(frozen=True, slots=True)
 class SceneGone:
-    """A scene that Earth Engine no longer has: a value, not an exception.
+    """A scene that Earth Engine no longer has, or has no Cloud Score+ of: a value, no exception.
 
     Attributes:
         scene_id: Full asset id.
         detail: What Earth Engine said.
+        reason: `gone`, or `no_cloud_score` where only that is missing.
     """
 
     scene_id: str
     detail: str
+    reason: Literal["gone", "no_cloud_score"] = "gone"

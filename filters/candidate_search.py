@@ -1,7 +1,8 @@
-"""Finding centres near photos fast: square buckets, and which area of interest holds which point.
+"""Choosing the centres among many grids, and finding which centre's area holds which photo.
 
-Positions are rows of (x, y) in metres. Every array of positions comes once for each CRS in play,
-because a photo near a zone's edge may lie in the area of a chip of the next zone.
+Everything is done in arrays, for all time bins of a cell at once. Positions are rows of (x, y) in
+metres. Every array of positions comes once for each CRS in play, because a photo near a zone's
+edge may lie in the area of a chip of the next zone.
 """
 
 from __future__ import annotations
@@ -11,17 +12,25 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from filters.buckets import Buckets
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-_STRIDE: Final = 1 << 32
-"""Bucket (i, j) has the key i · 2³² + j: bucket numbers are far below 2³¹."""
+_FIRST_BLOCK: Final = 512
+"""Photos of the first block; each later block is as large as all before it together."""
 
-_AROUND: Final = tuple(i * _STRIDE + j for i in (0, -1, 1) for j in (0, -1, 1))
-"""From a bucket to itself, where a centre is most likely, and to its neighbours."""
+_PAIRS_AT_ONCE: Final = 1 << 21
+"""Pairs of neighbours looked at together: about 300 MB at most, whatever the density."""
 
-_BLOCK: Final = 1 << 16
-"""Photos turned into Python numbers at once: as many as bound the memory."""
+_PHOTOS_AT_ONCE: Final = 1 << 16
+"""Photos whose neighbours are looked up together: what they need stays in the cache."""
+
+
+Pairs = tuple["NDArray[np.intp]", "NDArray[np.intp]", "NDArray[np.intp]"]
+"""(pairs,) each: a grid's place among those asked about, the grid, and a centre near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,161 +61,189 @@ class Layout:
     def bucket_m(self) -> float:
         """Width of a bucket: what an area holds lies in the bucket of its centre or next to it.
 
-        Two pixels more than half the area, for the pixel that snapping may move a centre by.
+        Two pixels more than half the area: snapping moves a centre from its photo by less than
+        one, and the scales of two zones at their edge differ by less than a thousandth.
         """
         return self.area_half_m + 2 * self.scale_m
 
-    def holds(self, west: float, north: float, x: float, y: float) -> bool:
-        """Says whether the area of the chip with this corner holds a point; half-open.
+    def holds(self, corners: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Says whether the areas of the chips with these corners hold these points; half-open.
 
         The arithmetic is that of `ChipGrid.pixel_of` and `ChipGrid.area_holds`.
         """
         low = (self.size_px - self.area_px) / 2
-        return (
-            low <= (x - west) / self.scale_m < low + self.area_px
-            and low <= (north - y) / self.scale_m < low + self.area_px
-        )
-
-    def keys(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Returns the bucket of each point."""
-        numbers = np.floor(points / self.bucket_m).astype(np.int64)
-        return numbers[..., 0] * _STRIDE + numbers[..., 1]
+        high = low + self.area_px
+        column = (points[:, 0] - corners[:, 0]) / self.scale_m
+        row = (corners[:, 1] - points[:, 1]) / self.scale_m
+        held: NDArray[np.bool_] = (low <= column) & (column < high) & (low <= row) & (row < high)
+        return held
 
 
-class CentreIndex:
-    """The centres of one time bin, in buckets of each CRS.
+@dataclass(frozen=True, slots=True, eq=False)
+class Grids:
+    """Grids as columns: the chips that are there, then each photo's own, in the photos' order.
 
     Attributes:
-        layout: The measures of the sensor's chips.
-        home: For each centre, the number of the CRS of its grid.
-        corner: For each centre, the west and north edge of its grid in metres of that CRS.
-        places: For each centre, its position (x, y) in every CRS.
+        existing: How many chips there are; the photo i has the grid `existing` + i.
+        home: (grids,) number of the CRS of each grid.
+        bins: (grids,) number of the time bin of each grid.
+        corners: (grids, 2) west and north edge in metres of that CRS.
+        centres: (systems, grids, 2) the grid's centre in every CRS.
+        spots: (systems, photos, 2) the photos in every CRS.
     """
 
-    def __init__(self, layout: Layout, systems: int) -> None:
-        """Makes an empty index for a number of CRSs."""
-        self.layout = layout
-        self.home: list[int] = []
-        self.corner: list[tuple[float, float]] = []
-        self.places: list[list[list[float]]] = []
-        self._buckets: list[dict[int, list[int]]] = [{} for _ in range(systems)]
+    existing: int
+    home: NDArray[np.intp]
+    bins: NDArray[np.intp]
+    corners: NDArray[np.float64]
+    centres: NDArray[np.float64]
+    spots: NDArray[np.float64]
 
-    def add(self, home: int, corner: tuple[float, float], places: list[list[float]]) -> None:
-        """Adds a centre."""
-        keys = self.layout.keys(np.array(places)).tolist()
-        self._put(home, corner, places, keys)
 
-    def _put(
-        self, home: int, corner: tuple[float, float], places: list[list[float]], keys: list[int]
-    ) -> None:
-        number = len(self.home)
-        self.home.append(home)
-        self.corner.append(corner)
-        self.places.append(places)
-        for buckets, key in zip(self._buckets, keys, strict=True):
-            buckets.setdefault(key, []).append(number)
+class CentreSearch:
+    """Looks for neighbours among the grids of one cell and sensor."""
 
-    def choose(
-        self,
-        own: NDArray[np.intp],
-        spots: NDArray[np.float64],
-        corners: NDArray[np.float64],
-        centres: NDArray[np.float64],
-        allowed: NDArray[np.bool_],
-    ) -> list[int]:
-        """Makes centres of photos, one after the other, wherever there is room, and adds them.
+    def __init__(self, grids: Grids, layout: Layout) -> None:
+        """Sorts all grids into buckets, in each CRS."""
+        self._grids, self._layout = grids, layout
+        self._buckets = [Buckets(centres, grids.bins, layout.bucket_m) for centres in grids.centres]
+
+    def choose(self, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Makes centres of photos, as if one after the other, wherever there is room.
+
+        Photos are taken in blocks that double: what lies near a centre of an earlier block falls
+        out at once, so that few are left to be compared among themselves.
 
         Args:
-            own: (photos,) number of the CRS of each photo's own grid.
-            spots: (systems, photos, 2) the photos.
-            corners: (photos, 2) west and north edge of each photo's own grid.
-            centres: (systems, photos, 2) the centre of that grid.
             allowed: (photos,) whether a photo may become a centre.
 
         Returns:
-            Those that became centres.
+            The grids of all centres: those that are there, then those that photos made.
         """
-        made: list[int] = []
-        candidates = np.flatnonzero(allowed)
-        for start in range(0, len(candidates), _BLOCK):
-            block = candidates[start : start + _BLOCK]
-            rows = zip(
-                block.tolist(), own[block].tolist(), corners[block].tolist(),
-                np.moveaxis(spots[:, block], 0, 1).tolist(),
-                np.moveaxis(centres[:, block], 0, 1).tolist(),
-                self.layout.keys(centres[:, block]).T.tolist(),
-                strict=True,
-            )  # fmt: skip
-            for i, home, (west, north), spot, centre, keys in rows:
-                corner = (west, north)
-                if self._is_free(home, corner, spot, centre, keys):
-                    self._put(home, corner, centre, keys)
-                    made.append(i)
-        return made
+        queue = np.flatnonzero(allowed) + self._grids.existing
+        centres = np.arange(self._grids.existing)
+        start, size = 0, _FIRST_BLOCK
+        while start < len(queue):
+            free = queue[start : start + size]
+            if len(centres):
+                free = free[~self._taken(free, centres)]
+            if size > 1 and self._neighbours(free) > _PAIRS_AT_ONCE:
+                size //= 2
+                continue
+            centres = np.concatenate([centres, self._settle(free)])
+            start += size
+            size = max(start, _FIRST_BLOCK)
+        return centres
 
-    def _is_free(
-        self,
-        home: int,
-        corner: tuple[float, float],
-        spot: list[list[float]],
-        centre: list[list[float]],
-        keys: list[int],
-    ) -> bool:
-        """Says whether a photo may become a centre beside those that are there."""
-        holds = self.layout.holds
-        for system, buckets in enumerate(self._buckets):
-            key = keys[system]
-            for step in _AROUND:
-                for other in buckets.get(key + step, ()):
-                    if system == home and holds(*corner, *self.places[other][system]):
-                        return False
-                    if self.home[other] == system:
-                        its = self.corner[other]
-                        if holds(*its, *spot[system]) or holds(*its, *centre[system]):
-                            return False
-        return True
+    def _neighbours(self, grids: NDArray[np.intp]) -> int:
+        """Counts the pairs that settling these grids would look at, in the worst of the CRSs."""
+        return max(one.members(grids).count(grids) for one in self._buckets)
 
+    def _taken(self, grids: NDArray[np.intp], centres: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Says which of these grids may not be, because of a centre."""
+        taken = np.zeros(len(grids), dtype=np.bool_)
+        for which, late, early in self._conflicts(grids, centres):
+            taken[which[self._clash(late, early)]] = True
+        return taken
 
-def covering(
-    index: CentreIndex, spots: NDArray[np.float64]
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """Returns every (photo, centre) where the centre's area holds the photo.
+    def _conflicts(self, grids: NDArray[np.intp], centres: NDArray[np.intp]) -> Iterator[Pairs]:
+        """Yields all pairs of a grid and a centre that may be in each other's way, in blocks.
 
-    Args:
-        index: The centres.
-        spots: (systems, photos, 2) the photos in metres of each CRS.
+        Two zones are turned against each other, so that a centre may lie in a grid's area though
+        it is no neighbour in its own CRS: grids are looked for in theirs as well.
+        """
+        yield from self._near(grids, centres)
+        for system in range(len(self._buckets)) if len(self._buckets) > 1 else ():
+            own = self._grids.home[grids] == system
+            away = centres[self._grids.home[centres] != system]
+            here = np.flatnonzero(own)
+            for place, grid, centre in self._near_in(system, grids[here], away):
+                yield here[place], grid, centre
 
-    Returns:
-        Photo, centre, and their squared distance in square metres of the centre's CRS.
-    """
-    layout = index.layout
-    low = (layout.size_px - layout.area_px) / 2
-    home = np.array(index.home, dtype=np.intp)
-    corner = np.array(index.corner, dtype=np.float64).reshape(-1, 2)
-    found: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]] = []
-    for system in range(len(spots)):
-        here = np.flatnonzero(home == system)
-        middle = corner[here] + np.array([layout.half_m, -layout.half_m])
-        keys = layout.keys(middle)
-        order = np.argsort(keys, kind="stable")
-        keys, here = keys[order], here[order]
-        photo_keys = layout.keys(spots[system])
-        for step in _AROUND:
-            first = np.searchsorted(keys, photo_keys + step, side="left")
-            count = np.searchsorted(keys, photo_keys + step, side="right") - first
-            photo = np.repeat(np.arange(len(photo_keys)), count)
-            rank = np.arange(len(photo)) - np.repeat(np.cumsum(count) - count, count)
-            centre = here[np.repeat(first, count) + rank]
-            x, y = spots[system, photo].T
-            column = (x - corner[centre, 0]) / layout.scale_m
-            row = (corner[centre, 1] - y) / layout.scale_m
-            held = (
-                (low <= row) & (row < low + layout.area_px)
-                & (low <= column) & (column < low + layout.area_px)
-            )  # fmt: skip
-            across = (column - layout.size_px / 2) * layout.scale_m
-            down = (row - layout.size_px / 2) * layout.scale_m
-            squared = across * across + down * down
-            found.append((photo[held], centre[held], squared[held]))
-    photos, centres, distances = (np.concatenate(part) for part in zip(*found, strict=True))
-    return photos, centres, distances
+    def _near(self, grids: NDArray[np.intp], centres: NDArray[np.intp]) -> Iterator[Pairs]:
+        """Yields the pairs that are neighbours in the CRS of the centre."""
+        for system in range(len(self._buckets)):
+            yield from self._near_in(system, grids, centres[self._grids.home[centres] == system])
+
+    def _near_in(
+        self, system: int, grids: NDArray[np.intp], centres: NDArray[np.intp]
+    ) -> Iterator[Pairs]:
+        members = self._buckets[system].members(centres)
+        for start in range(0, len(grids), _PHOTOS_AT_ONCE):
+            block = grids[start : start + _PHOTOS_AT_ONCE]
+            for place, centre in members.pairs(block, at_most=_PAIRS_AT_ONCE):
+                yield place + start, block[place], centre
+
+    def _clash(self, late: NDArray[np.intp], early: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Says of each pair whether the later grid may not be beside the earlier centre.
+
+        It may not if its photo or its centre lies in the area of the centre, or that in its own.
+        """
+        grids, holds = self._grids, self._layout.holds
+        there, here = grids.home[early], grids.home[late]
+        corners = grids.corners[early]
+        return (
+            holds(corners, grids.spots[there, late - grids.existing])
+            | holds(corners, grids.centres[there, late])
+            | holds(grids.corners[late], grids.centres[here, early])
+        )
+
+    def _settle(self, grids: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Returns which of these grids become centres, an earlier one before a later one.
+
+        In rounds: a grid without an undecided earlier neighbour in its way becomes a centre, and
+        what it is in the way of falls out. That is the same as one after the other (Blelloch,
+        Fineman, Shun: Greedy sequential maximal independent set and matching are parallel on
+        average, 2012), and takes a few rounds only.
+        """
+        if not len(grids):
+            return grids
+        first, last = [], []
+        for place, grid, other in self._conflicts(grids, grids):
+            clash = other < grid
+            clash[clash] = self._clash(grid[clash], other[clash])
+            last.append(place[clash])
+            first.append(np.searchsorted(grids, other[clash]))
+        early, late = np.concatenate(first), np.concatenate(last)
+        undecided = np.ones(len(grids), dtype=np.bool_)
+        centre = np.zeros(len(grids), dtype=np.bool_)
+        while len(early):
+            waiting = np.zeros(len(grids), dtype=np.bool_)
+            waiting[late] = True
+            chosen = undecided & ~waiting
+            centre |= chosen
+            undecided &= waiting
+            undecided[late[chosen[early]]] = False
+            open_still = undecided[early] & undecided[late]
+            early, late = early[open_still], late[open_still]
+        return grids[centre | undecided]
+
+    def covering(
+        self, centres: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+        """Returns every (photo, centre) where the centre's area holds the photo.
+
+        Args:
+            centres: The grids that are centres.
+
+        Returns:
+            Photo; centre, by its place in `centres`; and their squared distance in square metres
+            of the centre's CRS.
+        """
+        grids, layout = self._grids, self._layout
+        number = np.empty(len(grids.home), dtype=np.intp)
+        number[centres] = np.arange(len(centres))
+        found: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]] = []
+        photos = np.arange(grids.existing, len(grids.home))
+        for photo, grid, centre in self._near(photos, centres):
+            system = grids.home[centre]
+            spots, corners = grids.spots[system, grid - grids.existing], grids.corners[centre]
+            held = layout.holds(corners, spots)
+            away = (spots[held] - corners[held]) / layout.scale_m
+            away = (np.abs(away) - layout.size_px / 2) * layout.scale_m
+            found.append((photo[held], number[centre[held]], (away * away).sum(axis=1)))
+        if not found:
+            nothing = np.empty(0, dtype=np.intp)
+            return nothing, nothing, np.empty(0)
+        photo, centre, squared = (np.concatenate(part) for part in zip(*found, strict=True))
+        return photo, centre, squared

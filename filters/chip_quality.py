@@ -38,7 +38,8 @@ class ChipMeasure:
     Attributes:
         cloud_pct: Cloud over the pixels that hold data; None where the sensor has no
             classification or no pixel holds data.
-        shadow_pct: Cloud shadow over the pixels that hold data; None likewise.
+        shadow_pct: Cloud shadow over the pixels that hold data; None likewise, and with Cloud
+            Score+, which counts a shadow as not clear.
         missing_pct: Pixels without data over all pixels.
         valid_pct: Pixels with data over all pixels.
     """
@@ -56,13 +57,17 @@ def measure(pixels: ChipPixels, sensor: Sensor) -> ChipMeasure:
         ValueError: If the chip lacks the classification that its sensor has, or the other way
             round: then it is not a chip of this sensor.
     """
-    if (pixels.quality is not None) != (sensor.quality is Quality.SCL):
-        has = "has no" if pixels.quality is None else "has a"
+    if pixels.quality_band != sensor.quality_band:
+        has = "has no" if pixels.quality is None else f"has a {pixels.quality_band}"
         raise ValueError(f"a chip of {sensor.name} (quality: {sensor.quality}) {has} quality band")
     total = pixels.valid.size
     valid = int(np.count_nonzero(pixels.valid))
     cloud = shadow = None
-    if pixels.quality is not None and valid:
+    if pixels.quality is not None and valid and sensor.quality is Quality.CLOUD_SCORE_PLUS:
+        # In percent on both sides: 0.6 is no number of binary fractions, and 60 is one.
+        least = round(100 * (sensor.clear_above or 0))
+        cloud = _share((pixels.quality < least) & pixels.valid, valid)
+    elif pixels.quality is not None and valid:
         cloud = _share(np.isin(pixels.quality, CLOUD) & pixels.valid, valid)
         shadow = _share((pixels.quality == SHADOW) & pixels.valid, valid)
     return ChipMeasure(cloud, shadow, 100.0 * (total - valid) / total, 100.0 * valid / total)

@@ -10,27 +10,28 @@ All tests are made in the CRS of the chip whose area it is, so they are exact at
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from math import hypot
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from collectors.geo import ChipGrid, Zone
 from collectors.records import Chip
-from filters.candidate_search import CentreIndex, Layout, covering
-from filters.placement_geometry import areas_inside, carry, own_corners, project
+from filters.candidate_search import CentreSearch
+from filters.chip_shares import OwnerLimit, lower_medians, share_out
+from filters.placement_geometry import Map, areas_inside
+from filters.spots import Spots
 from filters.time_bins import time_bin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import date
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from collectors.geo import Box
+    from collectors.geo import Box, ChipGrid, Zone
     from collectors.records import Sensor
+    from filters.spots import Spot
 
 
 class Unplaced(StrEnum):
@@ -41,6 +42,12 @@ class Unplaced(StrEnum):
 
     BEFORE_SENSOR = "before_sensor"
     """It was taken so long before the sensor's first day that no scene is in the window."""
+
+    AFTER_SENSOR = "after_sensor"
+    """It was taken after the last day for which the sensor is asked."""
+
+    OWNER_SHARE = "owner_share"
+    """A chip that covers it has room, but has its share of this owner's photos."""
 
     CHIP_FULL = "chip_full"
     """Every chip whose area holds it has its number of photos."""
@@ -57,35 +64,21 @@ class Unplaced(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """What placement needs to know of a photo.
-
-    Attributes:
-        photo_id: The photo's id.
-        lon: Longitude in degrees.
-        lat: Latitude in degrees.
-        taken_on: Local date of the capture.
-        hash: The photo's seeded hash; smaller comes first.
-    """
-
-    photo_id: str
-    lon: float
-    lat: float
-    taken_on: date
-    hash: int
-
-
-@dataclass(frozen=True, slots=True)
 class Centre:
     """A chip from before that may take more photos.
 
     Attributes:
         chip: The chip.
-        members: How many photos it has.
+        owners: How many photos of each owner it has.
     """
 
     chip: Chip
-    members: int
+    owners: Mapping[str, int]
+
+    @property
+    def members(self) -> int:
+        """How many photos it has."""
+        return sum(self.owners.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +123,25 @@ def chip_id(sensor: Sensor, zone: Zone, grid: ChipGrid, bin_name: str) -> str:
 
     A corner that is not on whole metres has its decimal point written as `p`.
     """
-    west, north = (f"{value:.6f}".rstrip("0").rstrip(".").replace(".", "p")
-                   for value in (grid.west_m, grid.north_m))  # fmt: skip
+    west, north = _metres(grid.west_m), _metres(grid.north_m)
     return f"{sensor.name}_{zone.name}_{west}_{north}_{bin_name}"
 
 
+def _metres(value: float) -> str:
+    """Returns metres to the micrometre, without trailing zeros."""
+    if value % 1 == 0:
+        return str(int(value))
+    return f"{value:.6f}".rstrip("0").rstrip(".").replace(".", "p")
+
+
 def place(
-    photos: Sequence[Spot],
+    photos: Spots | Sequence[Spot],
     existing: Sequence[Centre],
     cell_box: Box,
     sensor: Sensor,
     *,
     cap: int,
+    owner_cap: int | None = None,
     blocked: Sequence[Chip] = (),
 ) -> Placement:
     """Places chips on photos and pairs photos with chips.
@@ -149,8 +149,8 @@ def place(
     A photo becomes a centre if its whole area of interest lies in the cell, unless it or its
     chip's centre lies in the area of another chip, or that chip's centre in its own (same time
     bin, any zone). Then every photo goes to the nearest chip whose area holds it and which has
-    room; of equally near ones to that with the smaller id. Photos are taken by hash, then by id:
-    the order in which they are given does not matter.
+    room, for its owner's photos too; of equally near ones to that with the smaller id. Photos are
+    taken by hash, then by id: the order in which they are given does not matter.
 
     Args:
         photos: The photos that are new to this sensor, in the cell, each id once.
@@ -158,146 +158,100 @@ def place(
         cell_box: The cell's half-open box in degrees.
         sensor: The sensor.
         cap: Photos of a chip, at most.
+        owner_cap: Photos of one owner in a chip, at most; None for no such limit.
         blocked: Chips of this sensor and cell that take no photos, because they found no scene.
             No chip is placed on their areas either.
+
+    Raises:
+        ValueError: If a photo's coordinates are no place on Earth.
     """
-    unplaced: dict[str, str] = {}
-    earliest = sensor.since - timedelta(days=sensor.window_days)
-    bins: dict[str, list[Spot]] = {}
-    for photo in photos:
-        if sensor.extent is not None and not sensor.extent.holds(photo.lon, photo.lat):
-            unplaced[photo.photo_id] = Unplaced.OUTSIDE_EXTENT
-        elif photo.taken_on < earliest:
-            unplaced[photo.photo_id] = Unplaced.BEFORE_SENSOR
-        else:
-            bins.setdefault(time_bin(photo.taken_on, sensor.bin_months), []).append(photo)
-    chips: list[Chip] = []
-    members: dict[str, str] = {}
-    open_chips: dict[str, list[Centre]] = {}
-    for one in existing:
-        open_chips.setdefault(one.chip.time_bin, []).append(one)
-    shut_chips: dict[str, list[Chip]] = {}
-    for chip in blocked:
-        shut_chips.setdefault(chip.time_bin, []).append(chip)
-    for name in sorted(bins):
-        part = _place_bin(
-            name, bins[name], open_chips.get(name, []), shut_chips.get(name, []),
-            cell_box=cell_box, sensor=sensor, cap=cap,
-        )  # fmt: skip
-        chips += part.chips
-        members |= part.members
-        unplaced |= part.unplaced
-    return Placement(tuple(sorted(chips, key=lambda chip: chip.chip_id)), members, unplaced)
+    photos = photos if isinstance(photos, Spots) else Spots.of(photos)
+    early = photos.taken_on < np.datetime64(sensor.since - timedelta(days=sensor.window_days))
+    late = photos.taken_on > np.datetime64(sensor.until or date.max)
+    outside = ~_in_extent(photos, sensor)
+    reasons = _reasons(
+        photos,
+        [(outside, Unplaced.OUTSIDE_EXTENT), (early, Unplaced.BEFORE_SENSOR),
+         (late, Unplaced.AFTER_SENSOR)],
+    )  # fmt: skip
+    spots = photos.take(~(outside | early | late)).by_chance()
+    if not len(spots):
+        return Placement((), {}, reasons)
 
-
-def _place_bin(
-    bin_name: str,
-    photos: list[Spot],
-    existing: Sequence[Centre],
-    blocked: Sequence[Chip],
-    *,
-    cell_box: Box,
-    sensor: Sensor,
-    cap: int,
-) -> Placement:
-    """Places the photos of one time bin."""
-    photos = sorted(photos, key=lambda photo: (photo.hash, photo.photo_id))
-    before = [one.chip for one in existing] + list(blocked)
-    room = [max(0, cap - one.members) for one in existing] + [0] * len(blocked)
-    lon = np.array([photo.lon for photo in photos])
-    lat = np.array([photo.lat for photo in photos])
-    zones = [Zone.at(photo.lon, photo.lat) for photo in photos]
-    crs_of = {zone: zone.crs(sensor.datum) for zone in set(zones)}
-    systems = sorted({*crs_of.values(), *(chip.grid.crs for chip in before)})
-    number = {crs: index for index, crs in enumerate(systems)}
-    own = np.array([number[crs_of[zone]] for zone in zones], dtype=np.intp)
-
-    spots = project(lon, lat, systems)
-    corner = own_corners(spots, own, sensor)
-    layout = Layout(sensor.scale_m, sensor.size_px, sensor.area_px)
-    centres = carry(corner[:, 0] + layout.half_m, corner[:, 1] - layout.half_m, own, systems)
-    inside = areas_inside(centres, own, systems, lon=lon, lat=lat, cell_box=cell_box, layout=layout)
-
-    index = CentreIndex(layout, len(systems))
-    for chip in before:
-        x, y = (np.array([value]) for value in chip.grid.centre)
-        home = np.array([number[chip.grid.crs]], dtype=np.intp)
-        index.add(int(home[0]), (chip.grid.west_m, chip.grid.north_m),
-                  carry(x, y, home, systems)[:, 0].tolist())  # fmt: skip
-    made = index.choose(own, spots, corner, centres, inside)
-
-    names = {zone.crs(sensor.datum): zone for zone in crs_of}
-    grids = [
-        ChipGrid(systems[own[i]], float(corner[i, 0]), float(corner[i, 1]), sensor.scale_m,
-                 sensor.size_px)
-        for i in made
-    ]  # fmt: skip
+    bins, bin_names = _time_bins(spots.taken_on, sensor.bin_months)
+    number = {name: index for index, name in enumerate(bin_names)}
+    takers = [one for one in existing if one.chip.time_bin in number]
+    before = [*(one.chip for one in takers), *(one for one in blocked if one.time_bin in number)]
+    ground = Map.of(spots, bins, [(chip, number[chip.time_bin]) for chip in before], sensor)
+    inside = areas_inside(ground, spots, cell_box)
+    search = CentreSearch(ground.grids, ground.layout)
+    centres = search.choose(inside)
+    grids = ground.chip_grids(centres, sensor)
+    names = [bin_names[one] for one in ground.grids.bins[centres].tolist()]
     ids = [chip.chip_id for chip in before]
-    ids += [chip_id(sensor, names[grid.crs], grid, bin_name) for grid in grids]
-    room += [cap] * len(grids)
-    chosen, full, shut = _assign(len(photos), covering(index, spots), ids, room,
-                                 range(len(existing), len(before)))  # fmt: skip
+    ids += [
+        chip_id(sensor, ground.zones[grid.crs], grid, name)
+        for grid, name in list(zip(grids, names, strict=True))[len(before) :]
+    ]
 
-    members: dict[str, str] = {}
-    unplaced: dict[str, str] = {}
-    days: dict[int, list[date]] = {}
-    for i, photo in enumerate(photos):
-        if (centre := chosen[i]) >= 0:
-            members[photo.photo_id] = ids[centre]
-            days.setdefault(centre, []).append(photo.taken_on)
-        else:
-            unplaced[photo.photo_id] = (
-                Unplaced.CHIP_FULL if full[i]
-                else Unplaced.CHIP_WITHOUT_SCENE if shut[i]
-                else Unplaced.BORDER if not inside[i]
-                else Unplaced.BETWEEN_CHIPS
-            )  # fmt: skip
-    chips = tuple(
-        Chip(ids[j], sensor.name, bin_name, grid, lower_median(days[j]))
-        for j, grid in enumerate(grids, start=len(before))
-        if j in days
+    room = [max(0, cap - one.members) for one in takers]
+    room += [0] * (len(before) - len(takers)) + [cap] * (len(ids) - len(before))
+    pairs = search.covering(centres)
+    limit = None
+    if owner_cap is not None and owner_cap < cap:
+        held = {(j, owner): count for j, one in enumerate(takers)
+                for owner, count in one.owners.items()}  # fmt: skip
+        limit = OwnerLimit(owner_cap, spots.owners.tolist(), held)
+    chosen, passed_over = share_out(len(spots), pairs, ids, room, limit)
+
+    shut = (pairs[1] >= len(takers)) & (pairs[1] < len(before))
+    held_shut, held_open = np.zeros((2, len(spots)), dtype=np.bool_)
+    held_shut[pairs[0][shut]], held_open[pairs[0][~shut]] = True, True
+    left = chosen < 0
+    everything = np.ones(len(spots), dtype=np.bool_)
+    reasons |= _reasons(spots.take(left), [
+        (passed_over[left], Unplaced.OWNER_SHARE), (held_open[left], Unplaced.CHIP_FULL),
+        (held_shut[left], Unplaced.CHIP_WITHOUT_SCENE), (~inside[left], Unplaced.BORDER),
+        (everything[left], Unplaced.BETWEEN_CHIPS),
+    ])  # fmt: skip
+    paired, chosen = spots.take(~left), chosen[~left]
+    chips = [
+        Chip(ids[one], sensor.name, names[one], grids[one], day)
+        for one, day in zip(*lower_medians(chosen, paired.taken_on), strict=True)
+        if one >= len(before)
+    ]
+    taken = np.array(ids, dtype=object)[chosen]
+    return Placement(
+        tuple(sorted(chips, key=lambda chip: chip.chip_id)),
+        dict(zip(paired.photo_ids.tolist(), taken.tolist(), strict=True)),
+        reasons,
     )
-    return Placement(chips, members, unplaced)
 
 
-def lower_median(days: Iterable[date]) -> date:
-    """Returns the middle date, of an even number the earlier of the two in the middle."""
-    ordered = sorted(days)
-    return ordered[(len(ordered) - 1) // 2]
+def _in_extent(photos: Spots, sensor: Sensor) -> NDArray[np.bool_]:
+    """Says which photos lie where the sensor has scenes at all."""
+    box = sensor.extent
+    if box is None:
+        return np.ones(len(photos), dtype=np.bool_)
+    return (
+        (box.west <= photos.lon) & (photos.lon < box.east)
+        & (box.south <= photos.lat) & (photos.lat < box.north)
+    )  # fmt: skip
 
 
-def _assign(
-    photos: int,
-    pairs: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]],
-    ids: Sequence[str],
-    room: list[int],
-    shut_centres: range,
-) -> tuple[list[int], list[bool], list[bool]]:
-    """Gives photos, in order, to the nearest centre with room.
+def _reasons(photos: Spots, rules: Sequence[tuple[NDArray[np.bool_], Unplaced]]) -> dict[str, str]:
+    """Returns, by photo id, the first reason that applies to each photo; those without are out."""
+    number = np.full(len(photos), -1)
+    for index, (applies, _) in reversed(list(enumerate(rules))):
+        number[applies] = index
+    some = number >= 0
+    words = np.array([reason for _, reason in rules], dtype=object)
+    return dict(zip(photos.photo_ids[some].tolist(), words[number[some]].tolist(), strict=True))
 
-    Args:
-        photos: How many there are.
-        pairs: Photo, centre and squared distance wherever a centre's area holds a photo.
-        ids: Chip id of each centre.
-        room: How many photos each centre may take; counted down here.
-        shut_centres: Centres that take no photos for want of a scene.
 
-    Returns:
-        For each photo: its centre or −1; whether a full centre holds it; whether a shut one does.
-    """
-    photo, centre, distance = pairs
-    by_id = np.empty(len(ids), dtype=np.intp)
-    by_id[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
-    order = np.lexsort((by_id[centre], distance, photo))
-    chosen, full, shut = [-1] * photos, [False] * photos, [False] * photos
-    for i, j in zip(photo[order].tolist(), centre[order].tolist(), strict=True):
-        if j in shut_centres:
-            shut[i] = True
-        elif chosen[i] >= 0:
-            continue
-        elif room[j] > 0:
-            chosen[i] = j
-            room[j] -= 1
-        else:
-            full[i] = True
-    return chosen, full, shut
+def _time_bins(days: NDArray[np.datetime64], bin_months: int) -> tuple[NDArray[np.intp], list[str]]:
+    """Returns the number of each day's time bin, and the bins' names."""
+    months = days.astype("datetime64[M]").astype(np.int64) + 1970 * 12
+    first, number = np.unique(months // bin_months * bin_months, return_inverse=True)
+    starts = [date(month // 12, month % 12 + 1, 1) for month in first.tolist()]
+    return number, [time_bin(start, bin_months) for start in starts]

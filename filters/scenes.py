@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from collectors.records import SceneRule
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
@@ -19,6 +21,16 @@ def delta_days(scene: Scene, day: date) -> int:
     day mean nothing.
     """
     return (scene.acquired_at.astimezone(UTC).date() - day).days
+
+
+def distance(days: int, rule: SceneRule) -> int:
+    """Returns how far a scene is from what a rule wants: the least is tried first.
+
+    Args:
+        days: The scene's date minus the target date, in whole days.
+        rule: Nearest: days before or after alike; latest: the later, the less.
+    """
+    return -days if rule is SceneRule.LATEST else abs(days)
 
 
 def qualifies(scene: Scene, chip: Chip, sensor: Sensor) -> bool:
@@ -40,8 +52,9 @@ def qualifies(scene: Scene, chip: Chip, sensor: Sensor) -> bool:
 def rank(scenes: Iterable[Scene], chip: Chip, sensor: Sensor) -> list[Scene]:
     """Returns the scenes that qualify for a chip, the best first, at most `sensor.candidates`.
 
-    The order is: fewest whole days from the target date, before or after; less cloud in the
-    scene; newer processing baseline; made later; smaller id.
+    The order is: fewest whole days from the target date, before or after (or the latest day, where
+    the sensor's rule says so); less cloud in the scene; newer processing baseline; made later;
+    smaller id. Whatever the rule, what does not qualify is never taken.
     """
     ranked = sorted(
         (scene for scene in scenes if qualifies(scene, chip, sensor)),
@@ -56,6 +69,9 @@ def rank(scenes: Iterable[Scene], chip: Chip, sensor: Sensor) -> list[Scene]:
         reverse=True,
     )
     ranked.sort(
-        key=lambda scene: (abs(delta_days(scene, chip.target_date)), scene.cloud_scene_pct or 0.0)
+        key=lambda scene: (
+            distance(delta_days(scene, chip.target_date), sensor.scene_rule),
+            scene.cloud_scene_pct or 0.0,
+        )
     )
     return ranked[: sensor.candidates]

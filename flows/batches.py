@@ -68,32 +68,35 @@ class Batches:
         """
         self._store, self._cell_id, self._work_key = store, cell_id, work_key
         self._empty: set[str] = set()
-        self._ready: dict[tuple[str, ...], str] = {}
+        self._ready: dict[tuple[str, tuple[str, ...]], str] = {}
         taken = set(named)
         for path in shard_paths(store, cell_id):
             if path in taken:
                 continue
             index = read_index(store, path)
             if index and all(row["work_key"] == work_key for row in index):
-                self._ready[tuple(row["item_id"] for row in index)] = path
+                ids = tuple(row["item_id"] for row in index)
+                self._ready[index[0].get("beside", ""), ids] = path
 
     def run(
-        self, item_ids: Sequence[str], work: Callable[[], Sequence[Piece]]
+        self, item_ids: Sequence[str], work: Callable[[], Sequence[Piece]], beside: str = ""
     ) -> tuple[Finished, ...]:
         """Returns the outcomes of a batch, found finished or done now.
 
         Args:
             item_ids: The members of the batch, in order; none twice.
             work: Does the whole batch, and returns a piece for every item in the same order.
+            beside: Names what else the outcome depends on; work done beside something else is not
+                used.
         """
-        path = self._ready.get(tuple(item_ids))
+        path = self._ready.get((beside, tuple(item_ids)))
         if path is not None:
             # Missing: another run of the same order has finished and tidied up.
             with suppress(Missing):
                 return self._read(path)
-        return self._read(self._store_batch(item_ids, work()))
+        return self._read(self._store_batch(item_ids, work(), beside))
 
-    def _store_batch(self, item_ids: Sequence[str], pieces: Sequence[Piece]) -> str:
+    def _store_batch(self, item_ids: Sequence[str], pieces: Sequence[Piece], beside: str) -> str:
         if [piece.item_id for piece in pieces] != list(item_ids):
             raise AssertionError("a batch must give one piece for each of its items, in order")
         rows: list[dict[str, Any]] = []
@@ -103,8 +106,8 @@ class Batches:
             if piece.member is not None:
                 members.append(piece.member)
                 name = piece.member[0]
-            rows.append({"item_id": piece.item_id, "work_key": self._work_key, "member": name,
-                         "verdict": dict(piece.verdict)})  # fmt: skip
+            rows.append({"item_id": piece.item_id, "work_key": self._work_key, "beside": beside,
+                         "member": name, "verdict": dict(piece.verdict)})  # fmt: skip
         path = write_shard(self._store, self._cell_id, pack(members, rows))
         if not members:
             self._empty.add(path)

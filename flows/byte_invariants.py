@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from io import BytesIO
 from typing import TYPE_CHECKING
 
+from PIL import Image
 from rasterio.errors import RasterioError
 
 from collectors.chip_files import decode_chip
 from collectors.shards import INDEX_NAME, ShardError, list_members
 from collectors.storage import Missing
 from filters.chip_quality import measure, refusal
+from filters.picture_hashes import picture_hash
 from flows.findings import Finding
 from flows.rows import ChipRow
 
@@ -40,10 +43,14 @@ class ByteInvariants:
             " is what the row says, and it is within the limits",
         )
 
+        self.pictures = Finding(
+            "photo-pictures", "each photo's picture has the size and the hashes of its row"
+        )
+
     @property
     def findings(self) -> list[Finding]:
-        """Both findings."""
-        return [self.whole, self.pixels]
+        """All findings."""
+        return [self.whole, self.pictures, self.pixels]
 
     def check(self, rows: CellRows, shards: Iterable[str], settled: Iterable[str]) -> None:
         """Checks the shards of one cell.
@@ -93,6 +100,22 @@ class ByteInvariants:
             )
             if isinstance(row, ChipRow):
                 self._check_chip(row, content)
+            else:
+                self._check_photo(row, content)
+
+    def _check_photo(self, row: PhotoRow, content: bytes) -> None:
+        try:
+            with Image.open(BytesIO(content)) as picture:
+                size = picture.size
+            found = picture_hash(content)
+        except OSError as error:
+            self.pictures.expect(False, f"photo {row.photo_id}: cannot be read ({error})")
+            return
+        self.pictures.expect(
+            size == (row.width, row.height) and found == row.picture_hash,
+            f"photo {row.photo_id}: {size[0]} × {size[1]} px with hashes {found[:16]}… is not what"
+            " the row says",
+        )
 
     def _check_chip(self, row: ChipRow, content: bytes) -> None:
         try:

@@ -26,9 +26,11 @@ from flows.catalogue_blocks import (
     Weights,
 )
 from flows.catalogue_text import CatalogueError, explain, line_of, read_yaml
-from flows.regions import read_polygons
+from flows.regions import read_polygons, say_nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from collectors.records import Sensor
 
 FILE_NAME: Final = "data_catalog.yaml"
@@ -84,12 +86,15 @@ class Catalogue(Block):
         text = json.dumps(decided, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def polygons(self, region: str, folder: Path) -> Polygon | MultiPolygon:
+    def polygons(
+        self, region: str, folder: Path, tell: Callable[[str], None] = say_nothing
+    ) -> Polygon | MultiPolygon:
         """Returns a region's ground in degrees.
 
         Args:
             region: Name of the region.
             folder: Folder that a GeoJSON path is relative to.
+            tell: Called with a line for each polygon that had to be repaired.
 
         Raises:
             CatalogueError: If there is no such region or its file has no polygons.
@@ -101,7 +106,7 @@ class Catalogue(Block):
             )
         block = self.regions[region]
         if block.geojson is not None:
-            return read_polygons(folder / block.geojson)
+            return read_polygons(folder / block.geojson, tell)
         assert block.box is not None  # noqa: S101 - held by Region
         boxes = [one.polygon() for one in boxes_of(*block.box)]
         return boxes[0] if len(boxes) == 1 else MultiPolygon(boxes)

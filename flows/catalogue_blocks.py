@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from collectors.geo import Box
 from collectors.licences import licence_by_code, licence_id_by_code
-from collectors.records import Datum, Quality, Sensor
+from collectors.records import Datum, NoScene, Quality, SceneRule, Sensor
+from filters.sampling import part_of
 from filters.splits import Shares, SplitRule
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -110,12 +111,18 @@ class SensorSource(Block):
     area_average: bool = False
     extent: tuple[float, float, float, float] | None = None
     since: date
+    until: date | None = None
     settle_days: Annotated[int, Field(ge=0)] = 0
+    scene_rule: SceneRule = SceneRule.NEAREST
+    no_scene: NoScene = NoScene.GIVE_UP
+    clear_above: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> SensorSource:
         if self.area_px > self.size_px or (self.size_px - self.area_px) % 2:
             raise ValueError("area_px must leave the same whole number of pixels on both sides")
+        if self.until is not None and self.until < self.since:
+            raise ValueError(f"until ({self.until}) is before since ({self.since}); exchange them")
         if self.bin_months > 12 and self.bin_months % 12:
             raise ValueError("bin_months above 12 must be whole years: 24, 36, …")
         if self.bin_months <= 12 and 12 % self.bin_months:
@@ -125,8 +132,17 @@ class SensorSource(Block):
             raise ValueError(f"optional_bands names {sorted(unknown)}, which bands does not")
         if (self.scene_cloud_limit_pct is None) != (self.cloud_property is None):
             raise ValueError("scene_cloud_limit_pct and cloud_property go together: give both")
-        if self.chip_cloud_limit_pct is not None and self.quality is not Quality.SCL:
-            raise ValueError("chip_cloud_limit_pct needs `quality: scl`; remove one of them")
+        if self.chip_cloud_limit_pct is not None and self.quality is Quality.ALL_ZERO:
+            raise ValueError(
+                "chip_cloud_limit_pct needs `quality: scl` or `cloud_score_plus`; remove it or set"
+                " one of these"
+            )
+        if (self.clear_above is None) != (self.quality is not Quality.CLOUD_SCORE_PLUS):
+            raise ValueError(
+                "clear_above and `quality: cloud_score_plus` go together: give both, such as 0.6"
+            )
+        if self.clear_above is not None and abs(self.clear_above * 100 % 1 - 0.5) < 0.499999:
+            raise ValueError("clear_above has two decimals at most: scores are kept as percent")
         return self
 
     def sensor(self, name: str) -> Sensor:
@@ -156,8 +172,11 @@ class RuleBlock(Block):
 
     quota_per_cell: Positive
     min_accuracy: Annotated[int, Field(ge=1, le=16)] = 16
+    street_uncertainty_m: Annotated[float, Field(gt=0)] = 40
     licences: Annotated[tuple[str, ...], Field(min_length=1)]
     owner_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    owner_share_of_chip: Annotated[float, Field(gt=0, le=1)] = 0.4
+    same_picture: Annotated[float, Field(gt=0, le=1.1)] = 0.97
     indoor_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     photos_per_chip: Positive = 25
     photo_shortest_side_px: Annotated[int, Field(ge=64, le=1024)] = 336
@@ -173,6 +192,11 @@ class RuleBlock(Block):
                     " such copies; remove it"
                 )
         return value
+
+    @property
+    def owner_photos_per_chip(self) -> int:
+        """Photos of one owner in a chip, at most."""
+        return part_of(self.photos_per_chip, self.owner_share_of_chip)
 
     @property
     def licence_ids(self) -> frozenset[int]:

@@ -129,7 +129,7 @@ def _overview(catalogue: Catalogue, path: Path) -> dict[str, Any]:
         cloud = f", scenes under {limit:g} % cloud" if limit is not None else ""
         what = (
             f"{sensor.collection}: {', '.join(sensor.bands)}; {sensor.size_px} px at"
-            f" {sensor.scale_m:g} m{cloud}, within {sensor.window_days} days"
+            f" {sensor.scale_m:g} m{cloud}, {sensor.scene_rule} within {sensor.window_days} days"
         )
         sources.append({"name": sensor.name, "kind": "sensor", "what": what})
     products = [

@@ -30,7 +30,8 @@ class Surveyed:
         uploaded_until: Uploads up to here were looked at, ISO, UTC.
         quota: Kept photos that were wanted.
         ended: `exhausted` (nothing more to find), `quota` (met) or `budget` (calls spent).
-        calls: Searches made.
+        found: Photos on the answer to each search, in the order of asking.
+        new: Of those, the ones that no search before had brought.
     """
 
     ground: str
@@ -39,7 +40,14 @@ class Surveyed:
     uploaded_until: str
     quota: int
     ended: str
-    calls: int
+    found: tuple[int, ...]
+    new: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, record: Mapping[str, Any]) -> Surveyed:
+        """Reads a survey as a commit holds it."""
+        counts = {name: tuple(record[name]) for name in ("found", "new")}
+        return cls(**{**record, **counts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class CellState:
         shards: Paths of the shards that the rows name.
         judgement: Hash of the rules that judged, see `Catalogue.judgement`.
         weights: SHA-256 of the indoor filter's weights.
-        engine: What the indoor filter ran on.
+        engine: What the indoor filter ran on, and the versions of the time zone data.
     """
 
     cell_id: str
@@ -130,7 +138,7 @@ def load_cell(store: Store, cell_id: str) -> CellState:
         rejects=tuple(from_arrow(parts["rejects"], RejectRow)),
         chips=tuple(from_arrow(parts["chips"], ChipRow)),
         pairs=tuple(from_arrow(parts["pairs"], PairRow)),
-        surveyed=tuple(Surveyed(**one) for one in commit["surveyed"]),
+        surveyed=tuple(Surveyed.parse(one) for one in commit["surveyed"]),
         shards=tuple(commit["shards"]),
         judgement=commit["judgement"],
         weights=commit["weights"],

@@ -49,6 +49,33 @@ Cells = Annotated[
 Seed = Annotated[
     Optional[int], typer.Option(help="Seed of chance, for a new dataset (default 0).")  # noqa: UP045
 ]
+Photos = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        help="Parquet or CSV of photos to find instead of made-up ones: photo_id, owner, lat,"
+        " lon, date_taken, accuracy; optional licence, title, tags, indoor."
+    ),
+]
+Scenes = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="Parquet file, or folder of them, with scenes instead of made-up ones."),
+]
+Awkward = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, metavar="SHARE",
+        help="Share of photos with a broken, odd or hostile file or title, and of places that one"
+        " owner floods.",
+    ),
+]  # fmt: skip
+FaultPlan = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--faults", metavar="FILE",
+        help="JSON of what is to go wrong at the services, and how often; the form is in"
+        " collectors/sandbox/README.md.",
+    ),
+]  # fmt: skip
 Changed = Annotated[
     bool,
     typer.Option("--accept-changed-rules", help="Go on in cells that were judged by other rules."),
@@ -58,17 +85,10 @@ Changed = Annotated[
 @app.command()
 def demo(
     root: Annotated[Path, typer.Option(help="Where to build; may exist already.")] = Path("demo"),
-    photos: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(
-            help="Parquet or CSV of photos to find instead of made-up ones: photo_id, owner, lat,"
-            " lon, date_taken, accuracy; optional licence, title, tags, indoor."
-        ),
-    ] = None,
-    scenes: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Parquet file, or folder of them, with scenes instead of made-up ones."),
-    ] = None,
+    photos: Photos = None,
+    scenes: Scenes = None,
+    awkward: Awkward = 0.0,
+    faults: FaultPlan = None,
     seed: Annotated[int, typer.Option(help="Seed of the made-up world and of chance.")] = 0,
     cells: Annotated[int, typer.Option(min=1, help="Cells of each region.")] = 6,
     as_json: AsJson = False,
@@ -80,11 +100,11 @@ def demo(
 
     Example: `terrapair demo --root ./demo --seed 7`
     """
-    from flows.demo import run_demo
+    from flows.demo import World, run_demo
 
     with reporting(as_json) as (console, display):
         outcome = run_demo(
-            root=root, photos=photos, scenes=scenes, seed=seed, cells=cells,
+            root=root, world=World(seed, photos, scenes, awkward, faults), cells=cells,
             watcher=display, run=_run_with_prefect,
         )  # fmt: skip
         finish(console, outcome, as_json=as_json)
@@ -171,12 +191,10 @@ def backfill(
 @app.command()
 def sandbox(
     seed: Annotated[int, typer.Option(help="Seed of the made-up world.")] = 0,
-    photos: Annotated[
-        Optional[Path], typer.Option(help="Photos instead of made-up ones; see `demo`.")  # noqa: UP045
-    ] = None,
-    scenes: Annotated[
-        Optional[Path], typer.Option(help="Scenes instead of made-up ones; see `demo`.")  # noqa: UP045
-    ] = None,
+    photos: Photos = None,
+    scenes: Scenes = None,
+    awkward: Awkward = 0.0,
+    faults: FaultPlan = None,
     weights: Annotated[
         Path, typer.Option(help="Where the made-up weights of the indoor filter are kept.")
     ] = Path("sandbox-weights.pth.tar"),
@@ -186,10 +204,10 @@ def sandbox(
     Example: `terrapair sandbox > sandbox.env &` and, when the file is written (the weights take
     half a minute to fit the first time), `set -a; . ./sandbox.env; terrapair doctor`
     """
-    from flows.demo import serve_sandbox
+    from flows.demo import World, serve_sandbox
 
     with plain_errors():
-        serve_sandbox(seed=seed, photos=photos, scenes=scenes, weights=weights)
+        serve_sandbox(World(seed, photos, scenes, awkward, faults), weights)
 
 
 def _day(given: datetime | None) -> Any:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -35,12 +36,43 @@ _FIT_PICTURES: Final = 1200
 """Pictures that the demo's classifier is fitted on: 97 % right on others, in about 20 seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the stand-ins serve.
+
+    Attributes:
+        seed: Of what is made up.
+        photos: A table of photos instead of made-up ones.
+        scenes: Tables of scenes instead of made-up ones.
+        awkward: Share of photos with an awkward file or title, and of places that one owner floods.
+        faults: A JSON file of what is to go wrong; see `collectors/sandbox/README.md`.
+    """
+
+    seed: int = 0
+    photos: Path | None = None
+    scenes: Path | None = None
+    awkward: float = 0.0
+    faults: Path | None = None
+
+    def sandbox(self, weights: Path) -> Sandbox:
+        """Returns the stand-ins, not yet started.
+
+        Raises:
+            CatalogueError: If a file is not there.
+        """
+        for given in (self.photos, self.scenes, self.faults):
+            if given is not None and not given.exists():
+                raise CatalogueError(f"there is nothing at {given}")
+        return Sandbox(
+            seed=self.seed, photos=self.photos, scenes=self.scenes, awkward=self.awkward,
+            faults=self.faults, weights=weights,
+        )  # fmt: skip
+
+
 def run_demo(
     *,
     root: Path,
-    photos: Path | None,
-    scenes: Path | None,
-    seed: int,
+    world: World,
     cells: int,
     watcher: Watcher,
     run: Callable[[Task, Surroundings], dict[str, Any]],
@@ -50,9 +82,8 @@ def run_demo(
     Args:
         root: The dataset. Its folder `sandbox` holds what a real run would have elsewhere: the
             catalogue, and the weights of the indoor filter.
-        photos: A table of photos instead of made-up ones; then the cells that hold them are built.
-        scenes: Tables of scenes instead of made-up ones.
-        seed: Seed of the world and of chance.
+        world: What the stand-ins serve; of a table of photos the cells that hold them are built.
+            Its seed is that of chance, too.
         cells: Cells of each region.
         watcher: Hears how the build goes.
         run: Runs a task.
@@ -60,26 +91,25 @@ def run_demo(
     Returns:
         The outcome of the run.
     """
-    for given in (photos, scenes):
-        if given is not None and not given.exists():
-            raise CatalogueError(f"there is nothing at {given}")
     own = root / "sandbox"
+    weights = own / "weights" / "sandbox-resnet18.pth.tar"
+    sandbox = world.sandbox(weights)
     _make_folder(own)
-    catalogue = _write_catalogue(own, photos)
-    weights = make_weights(own / "weights" / "sandbox-resnet18.pth.tar", watcher)
+    catalogue = _write_catalogue(own, world.photos)
     with (
         tempfile.TemporaryDirectory(prefix="terrapair-prefect-") as home,
-        Sandbox(seed=seed, photos=photos, scenes=scenes, weights=weights) as box,
+        sandbox as box,
     ):
         # Prefect's records of a demo are of no use afterwards, and must not mix with real ones.
         os.environ.setdefault("PREFECT_HOME", home)
         watcher.line(
-            f"stand-ins for Flickr and Earth Engine at {box.url} (seed {seed}); photos and pixels"
-            " are made up, and so is the indoor filter, which was fitted to such pictures"
+            f"stand-ins for Flickr and Earth Engine at {box.url} (seed {world.seed}); photos and"
+            " pixels are made up, and so is the indoor filter, which is fitted to such pictures"
         )
+        make_weights(weights, watcher)  # the stand-ins were started first: a wrong file shows early
         settings = read_settings(sandbox_settings(box) | {"weights_cache": Path(home) / "weights"})
         task = Task(
-            "build", str(root), catalogue, cells=None if photos else cells, seed=seed,
+            "build", str(root), catalogue, cells=None if world.photos else cells, seed=world.seed,
         )  # fmt: skip
         outcome = run(task, Surroundings(settings, watcher, END_OF_WORLD))
         outcome["sandbox_requests"] = box.counts()
@@ -105,12 +135,12 @@ def sandbox_settings(box: Sandbox) -> dict[str, Any]:
     }
 
 
-def serve_sandbox(*, seed: int, photos: Path | None, scenes: Path | None, weights: Path) -> None:
+def serve_sandbox(world: World, weights: Path) -> None:
     """Serves until standard input ends or the process is interrupted; prints the settings."""
     from flows.building import SilentWatcher
 
-    made = make_weights(weights, SilentWatcher())
-    with Sandbox(seed=seed, photos=photos, scenes=scenes, weights=made) as box:
+    with world.sandbox(weights) as box:
+        make_weights(weights, SilentWatcher())
         for name, value in sandbox_settings(box).items():
             text = json.dumps(value) if isinstance(value, tuple) else str(value)
             sys.stdout.write(f"{PREFIX}{name.upper()}='{text}'\n")

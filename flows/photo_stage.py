@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -11,10 +10,12 @@ from collectors.flickr import SearchPage
 from collectors.records import Outcome, Photo, Stage
 from filters.duplicates import Shot, bursts
 from filters.metadata import Rules, screen
-from filters.sampling import Candidate, choose, photo_hash, quota_for
+from filters.sampling import photo_hash, quota_for
+from filters.selection import Candidate, Held, choose
 from filters.survey import Probe, Survey
 from flows.cell_state import Surveyed
 from flows.photo_work import judge_photos, kept_row, rejected_row, unreadable_row
+from flows.picture_comparison import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,10 +57,10 @@ class PhotoStage:
     _judged: dict[str, Photo] = field(default_factory=dict)
     _rejects: dict[str, RejectRow] = field(default_factory=dict)
     _photos: list[PhotoRow] = field(default_factory=list)
-    _kept_by_owner: Counter[str] = field(default_factory=Counter)
+    _held: Held = field(default_factory=Held)
     _met: set[str] = field(default_factory=set)
-    _kept: int = 0
-    _calls: int = 0
+    _found: list[int] = field(default_factory=list)
+    _new: list[int] = field(default_factory=list)
 
     @property
     def quota(self) -> int:
@@ -71,14 +72,14 @@ class PhotoStage:
     def run(self) -> CellState:
         """Returns the cell's state with what was found and judged; not yet committed."""
         here = [row for row in self.state.photos if self.work.order.ground.holds(row.lon, row.lat)]
-        self._kept = len(here)
-        self._kept_by_owner.update(row.owner for row in here)
+        for row in here:
+            self._held.add(row)
         since = self._since()
-        if self._kept >= self.quota or (since is not None and since >= self.work.now):
+        if self._held.total >= self.quota or (since is not None and since >= self.work.now):
             self._say_short()
             return self.state
         survey = self._start()
-        while (ending := survey.ending(self._kept)) is None:
+        while (ending := survey.ending(self._held.total)) is None:
             survey = self._search(survey, since)
             self._judge()
         self._close()
@@ -90,7 +91,8 @@ class PhotoStage:
             uploaded_until=self.work.now.isoformat(),
             quota=self.quota,
             ended=ending,
-            calls=self._calls,
+            found=tuple(self._found),
+            new=tuple(self._new),
         )
         old = {row.photo_id: row for row in self.state.rejects}
         new = [row for name, row in self._rejects.items() if not _same(old.get(name), row)]
@@ -103,8 +105,8 @@ class PhotoStage:
         )
 
     def _say_short(self) -> None:
-        if self._kept < self.quota:
-            self.work.summary.short[self.work.order.cell_id] = self.quota - self._kept
+        if self._held.total < self.quota:
+            self.work.summary.short[self.work.order.cell_id] = self.quota - self._held.total
 
     def _start(self) -> Survey:
         flickr = self.work.services.catalogue.flickr
@@ -142,7 +144,7 @@ class PhotoStage:
         known |= self._judged.keys() | self._rejects.keys() | self._waiting.keys()
         licences = sorted(self.work.services.catalogue.rules.licence_ids)
         arrived: list[Photo] = []
-        wanted = SURPLUS * (self.quota - self._kept)
+        wanted = SURPLUS * (self.quota - self._held.total)
         while (question := survey.next()) is not None:
             self.work.services.keep_going()
             probe, page = question
@@ -158,8 +160,7 @@ class PhotoStage:
                     page=page,
                 )
 
-            answer = self.work.steps.remember(f"search-{self._calls:04d}", SearchPage, ask)
-            self._calls += 1
+            answer = self.work.steps.remember(f"search-{len(self._found):04d}", SearchPage, ask)
             box = self.work.order.ground.cell.box
             fresh = [
                 photo for photo in answer.photos
@@ -175,11 +176,13 @@ class PhotoStage:
                     self._rejects[row.photo_id] = unreadable_row(
                         row.photo_id, row.detail, self.work.order.cell_id, self.work.generation
                     )
+            self._found.append(len(answer.ids))
+            self._new.append(len(set(answer.ids) - self._met))
+            self._met.update(answer.ids)
             survey = survey.answered(
                 probe, page, total=answer.total, pages=answer.pages,
-                new_ids=len(set(answer.ids) - self._met), exhausted=answer.exhausted,
+                new_ids=self._new[-1], exhausted=answer.exhausted,
             )  # fmt: skip
-            self._met.update(answer.ids)
             # Every stratum is looked at once before anyone is chosen, and there is at least one
             # search each time: those who wait may all be of owners who have their share.
             upcoming = survey.next()
@@ -222,8 +225,8 @@ class PhotoStage:
         queue = [Candidate.of(photo, self.work.order.seed) for photo in self._waiting.values()]
         while queue:
             chosen = choose(
-                queue, kept_by_owner=self._kept_by_owner, kept=self._kept, quota=self.quota,
-                owner_share=rules.owner_share, batch=PHOTO_BATCH,
+                queue, self._held, quota=self.quota, owner_share=rules.owner_share,
+                batch=PHOTO_BATCH,
             )  # fmt: skip
             if not chosen:
                 return
@@ -235,7 +238,9 @@ class PhotoStage:
         photos = [self._waiting.pop(one.photo_id) for one in chosen]
         self._judged.update((photo.photo_id, photo) for photo in photos)
         done = self.work.batches.run(
-            [photo.photo_id for photo in photos], lambda: self._judged_pieces(photos)
+            [photo.photo_id for photo in photos],
+            lambda: self._judged_pieces(photos),
+            beside=name_of(self._kept_photos()),
         )
         for photo, finished in zip(photos, done, strict=True):
             self._take(photo, finished)
@@ -243,7 +248,11 @@ class PhotoStage:
 
     def _judged_pieces(self, photos: Sequence[Photo]) -> list[Piece]:
         self.work.summary.downloaded += len(photos)
-        return judge_photos(photos, self.work.services)
+        return judge_photos(photos, self._kept_photos(), self.work.services)
+
+    def _kept_photos(self) -> list[PhotoRow]:
+        """Returns what the cell keeps so far, before and in this run."""
+        return [*self.state.photos, *self._photos]
 
     def _take(self, photo: Photo, finished: Finished) -> None:
         """Makes a row of a judged photo."""
@@ -258,8 +267,7 @@ class PhotoStage:
                 probability=verdict["probability"],
             )
             return
-        self._kept += 1
-        self._kept_by_owner[photo.owner] += 1
+        self._held.add(photo)
         self.work.summary.kept += 1
         self._photos.append(
             kept_row(photo, verdict, location, self.work.order.cell_id, self.work.generation)
@@ -270,7 +278,7 @@ class PhotoStage:
         rules = self.work.services.catalogue.rules
         limit = quota_for(self.quota, rules.owner_share)
         for photo in self._waiting.values():
-            full = self._kept < self.quota and self._kept_by_owner[photo.owner] >= limit
+            full = self._held.total < self.quota and self._held.by_owner[photo.owner] >= limit
             self._reject(photo, Stage.SELECT, "owner_share" if full else "over_quota")
         self._waiting.clear()
 

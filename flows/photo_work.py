@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from collectors.licences import attribution, licence_by_id
 from collectors.records import Outcome, Photo, PhotoAbsence, PhotoImage, Stage
+from collectors.time_zones import to_utc, zone_at
 from filters.indoor import Unreadable, is_indoor
 from flows.batches import Location, Piece
+from flows.picture_comparison import NewPicture, compare
 from flows.rows import PhotoRow, RejectRow
 
 if TYPE_CHECKING:
@@ -17,16 +19,34 @@ if TYPE_CHECKING:
     from flows.services import Services
 
 
-def judge_photos(photos: Sequence[Photo], services: Services) -> list[Piece]:
-    """Downloads a batch of photos and has them judged."""
+def judge_photos(
+    photos: Sequence[Photo], kept: Sequence[PhotoRow], services: Services
+) -> list[Piece]:
+    """Downloads a batch of photos, drops pictures that the cell has already, judges the others.
+
+    Args:
+        photos: The batch.
+        kept: The photos that the cell keeps so far.
+        services: The outside world.
+    """
     threshold = services.catalogue.rules.indoor_threshold
     images = services.in_order(services.photo_pool, services.photo_host.fetch, photos)
-    jpegs = [one.jpeg for one in images if isinstance(one, PhotoImage)]
+    pictures = [
+        NewPicture(photo, image.jpeg) for photo, image in zip(photos, images, strict=True)
+        if isinstance(image, PhotoImage)
+    ]  # fmt: skip
+    hashes, repeats = compare(pictures, kept, services)
+    jpegs = [one.jpeg for one in pictures if one.photo.photo_id not in repeats]
     scores = iter(services.classifier.probabilities(jpegs))
     pieces = []
     for photo, image in zip(photos, images, strict=True):
         if isinstance(image, PhotoAbsence):
             verdict = _verdict(Outcome.FAILED, Stage.DOWNLOAD, image.reason, image.detail)
+            pieces.append(Piece(photo.photo_id, verdict))
+            continue
+        if photo.photo_id in repeats:
+            shown = repeats[photo.photo_id]
+            verdict = _verdict(Outcome.REJECTED, Stage.COMPARE, "same_picture", shown)
             pieces.append(Piece(photo.photo_id, verdict))
             continue
         score = next(scores)
@@ -40,6 +60,7 @@ def judge_photos(photos: Sequence[Photo], services: Services) -> list[Piece]:
             verdict = _verdict(
                 Outcome.KEPT, Stage.JUDGE, "", "", probability=score,
                 width=image.width, height=image.height, image_url=image.image_url,
+                picture_hash=hashes[photo.photo_id],
             )  # fmt: skip
             pieces.append(Piece(photo.photo_id, verdict, (f"{photo.photo_id}.jpg", image.jpeg)))
     return pieces
@@ -57,6 +78,7 @@ def kept_row(
     photo: Photo, verdict: Mapping[str, Any], location: Location, cell_id: str, generation: int
 ) -> PhotoRow:
     """Makes the row of a photo that is kept."""
+    zone = zone_at(photo.lon, photo.lat)
     return PhotoRow(
         photo_id=photo.photo_id,
         owner=photo.owner,
@@ -64,6 +86,9 @@ def kept_row(
         lat=photo.lat,
         accuracy=photo.accuracy,
         taken_at=photo.taken_at,
+        taken_at_utc=to_utc(photo.taken_at, zone),
+        time_zone=zone,
+        taken_granularity=photo.taken_granularity,
         uploaded_at=photo.uploaded_at.astimezone(UTC),
         licence=licence_by_id(photo.licence).code,
         attribution=attribution(photo),
@@ -79,6 +104,7 @@ def kept_row(
         sha256=location.sha256,
         width=verdict["width"],
         height=verdict["height"],
+        picture_hash=verdict["picture_hash"],
         unpaired={},
         generation=generation,
     )

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flows.cell_state import latest_generations, read_commit
+from flows.coverage import describe_coverage
 from flows.dataset import LATEST, MANIFESTS, Version, read_version, version_names
 from flows.rows import ROWS
+from flows.settling import Settled, settle_cells
 from flows.splitting import Splitting, check_splits, line_about, same_splits
 from flows.tables import COMPRESSION, part_schema, read_parquet, schema_of
 
@@ -72,8 +71,8 @@ def publish(
     commits = {
         name: read_commit(store, name, number) for name, number in sorted(generations.items())
     }
-    losers = _settle(store, commits)
-    read = partial(_settled_rows, store, catalogue, commits, losers)
+    settled = settle_cells(store, commits, catalogue.rules.same_picture)
+    read = partial(_settled_rows, store, catalogue, commits, settled)
     while True:
         check_splits(catalogue.splits, read_version(store), store.root)
         splitting = Splitting(
@@ -93,7 +92,9 @@ def publish(
             "cells": generations,
             "tables": tables,
             "splits": splitting.as_json(catalogue.splits),
-            "settled_duplicates": {photo: sorted(cells) for photo, cells in sorted(losers.items())},
+            "evenness": describe_coverage(commits, catalogue.rules.quota_per_cell),
+            "settled_duplicates": settled.cells_by_photo,
+            "settled_pictures": sum(len(photos) for photos in settled.repeats.values()),
             "judgements": sorted({commit["judgement"] for commit in commits.values()}),
             "weights": sorted({commit["weights"] for commit in commits.values()}),
             "engines": _distinct(commit["engine"] for commit in commits.values()),
@@ -123,28 +124,6 @@ def _distinct(engines: Iterator[dict[str, str]]) -> list[dict[str, str]]:
     return [dict(one) for one in sorted({tuple(sorted(engine.items())) for engine in engines})]
 
 
-def _settle(store: Store, commits: dict[str, dict[str, Any]]) -> dict[str, set[str]]:
-    """Finds photos that stand in several cells, because their geotag was moved between builds.
-
-    Returns:
-        For each such photo, the cells whose row is left out: all but the one that keeps it, or the
-        first by name.
-    """
-    base = duckdb.connect()
-    base.execute("SET threads=2")
-    base.execute("CREATE TABLE seen (photo_id VARCHAR, cell VARCHAR, kept BOOLEAN)")
-    for cell, commit in commits.items():
-        for product, kept in (("photos", True), ("rejects", False)):
-            ids = read_parquet(store.read(commit["parts"][product])).select(["photo_id"])  # noqa: F841
-            base.execute("INSERT INTO seen SELECT photo_id, ?, ? FROM ids", [cell, kept])
-    rows = base.execute(
-        "SELECT photo_id, list(cell ORDER BY kept DESC, cell) FROM seen"
-        " GROUP BY photo_id HAVING count(*) > 1"
-    ).fetchall()
-    base.close()
-    return {photo_id: set(cells[1:]) - {cells[0]} for photo_id, cells in rows}
-
-
 def _write_tables(
     store: Store,
     catalogue: Catalogue,
@@ -168,38 +147,19 @@ def _write_tables(
     return tables
 
 
-def _without(table: pa.Table, product: str, pairs: pa.Table, lost: pa.Array) -> pa.Table:
-    """Returns a cell's table without photos that stand in another cell."""
-    if product != "chips":
-        return table.filter(pc.invert(pc.is_in(table["photo_id"], lost)))
-    gone = Counter(pairs.filter(pc.is_in(pairs["photo_id"], lost))["chip_id"].to_pylist())
-    fewer = [
-        photos - gone[chip]
-        for chip, photos in zip(
-            table["chip_id"].to_pylist(), table["photos"].to_pylist(), strict=True
-        )
-    ]
-    place = table.schema.get_field_index("photos")
-    field = table.schema.field(place)
-    return table.set_column(place, field, pa.array(fewer, field.type))
-
-
 def _settled_rows(
     store: Store,
     catalogue: Catalogue,
     commits: dict[str, dict[str, Any]],
-    losers: dict[str, set[str]],
+    settled: Settled,
     cell: str,
     product: str,
 ) -> pa.Table:
     """Returns the rows of a cell that a version has, before publishing adds columns."""
-    parts = commits[cell]["parts"]
-    table = read_parquet(store.read(parts[product])).cast(part_schema(catalogue, product))
-    lost = [photo for photo, cells in losers.items() if cell in cells]
-    if not lost:
-        return table
-    pairs = read_parquet(store.read(parts["pairs"]))
-    return _without(table, product, pairs, pa.array(lost))
+    schema = part_schema(catalogue, product)
+    table = _read_part(store, commits[cell], product).cast(schema)
+    table = table.replace_schema_metadata(schema.metadata)
+    return settled.apply(product, cell, table, partial(_read_part, store, commits[cell]))
 
 
 def _files(
@@ -229,3 +189,8 @@ def _files(
     writer.close()
     if rows or not whole:  # a product without rows is a file as well: readers want its schema
         yield sink.getvalue()
+
+
+def _read_part(store: Store, commit: dict[str, Any], product: str) -> pa.Table:
+    """Reads what a cell committed of a product."""
+    return read_parquet(store.read(commit["parts"][product]))

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import shapely
 from shapely.geometry import MultiPolygon, Polygon, box
 
 from flows.catalogue_text import CatalogueError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _GLOBE = box(-180, -90, 180, 90)
 
 
-def read_polygons(path: Path) -> Polygon | MultiPolygon:
+def say_nothing(_text: str) -> None:
+    """Takes a line that nobody wants to read."""
+
+
+def read_polygons(path: Path, tell: Callable[[str], None] = say_nothing) -> Polygon | MultiPolygon:
     """Reads all polygons of a GeoJSON (or any other vector) file as one ground in degrees.
 
     A polygon that crosses itself is repaired (`shapely.make_valid`, which keeps every part with
     area); lines and points are left out.
+
+    Args:
+        path: The file.
+        tell: Called with a line for each repair and its reason.
 
     Raises:
         CatalogueError: If the file cannot be read, or holds no polygon on the globe.
@@ -28,7 +38,8 @@ def read_polygons(path: Path) -> Polygon | MultiPolygon:
     from pyogrio.errors import DataSourceError
 
     try:
-        frame = gpd.read_file(path)
+        with np.errstate(invalid="ignore"):  # a coordinate that is no number is told below
+            frame = gpd.read_file(path)
     except (DataSourceError, OSError, ValueError) as error:
         if not path.is_file():
             raise CatalogueError(
@@ -37,16 +48,34 @@ def read_polygons(path: Path) -> Polygon | MultiPolygon:
         raise CatalogueError(f"{path} cannot be read as polygons: {error}") from None
     if frame.crs is not None and frame.crs.to_epsg() != 4326:
         frame = frame.to_crs(4326)
-    return ground_of(list(frame.geometry), str(path))
+    return ground_of(list(frame.geometry), str(path), tell)
 
 
-def ground_of(geometries: list[shapely.Geometry], source: str) -> Polygon | MultiPolygon:
-    """Unites geometries in degrees into one ground.
+def ground_of(
+    geometries: list[shapely.Geometry | None],
+    source: str,
+    tell: Callable[[str], None] = say_nothing,
+) -> Polygon | MultiPolygon:
+    """Unites geometries in degrees into one ground; `tell` hears of each repair.
 
     Raises:
-        CatalogueError: If there is no polygon, or one leaves the globe.
+        CatalogueError: If there is no polygon, one leaves the globe, or a coordinate is no number.
     """
-    valid = [shapely.make_valid(one) for one in geometries if one is not None]
+    valid = []
+    for number, one in enumerate(geometries, start=1):
+        if one is None:
+            continue
+        if not np.isfinite(shapely.get_coordinates(one)).all():
+            raise CatalogueError(
+                f"{source}: shape {number} has a coordinate that is no finite number; mend the file"
+            )
+        whole = shapely.make_valid(one)
+        if not shapely.is_valid(one):
+            tell(
+                f"{source}: shape {number} is not valid ({shapely.is_valid_reason(one)}); repaired:"
+                f" {len(shapely.get_parts([whole]))} parts, {whole.area:g} square degrees"
+            )
+        valid.append(whole)
     parts = [
         part
         for one in valid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from collectors.cells import Cell
 from collectors.geo import transformer
 from collectors.licences import licence_by_code
-from filters.sampling import photo_hash
+from collectors.records import SceneRule
+from filters.geotag_uncertainty import uncertainty_m
+from filters.sampling import part_of, photo_hash
+from filters.scenes import distance
 from flows.findings import Finding
 
 if TYPE_CHECKING:
@@ -40,6 +44,8 @@ class RowInvariants:
         """Takes rules and sensors from a version's manifest."""
         self._sensors: Mapping[str, Any] = manifest["sensors"]
         self._cap = int(manifest["rules"]["photos_per_chip"])
+        self._street_m = float(manifest["rules"]["street_uncertainty_m"])
+        self._owner_cap = part_of(self._cap, float(manifest["rules"]["owner_share_of_chip"]))
         self._seed = int(manifest["seed"])
         self._centres: dict[tuple[str, str, str, int, int], list[tuple[str, float, float]]] = (
             defaultdict(list)
@@ -54,7 +60,8 @@ class RowInvariants:
         )
         self.placed = Finding(
             "photo-in-chip",
-            "a pair's photo lies in the chip's central area, at the row and column stated",
+            "a pair's photo lies in the chip's central area, at the row and column stated, with the"
+            " radius of its accuracy",
         )
         self.apart = Finding(
             "centres-apart",
@@ -63,12 +70,13 @@ class RowInvariants:
         )
         self.capped = Finding(
             "photos-per-chip",
-            f"no chip has more than {self._cap} photos; of those that came together, the ones of"
-            " smallest hash were taken",
+            f"no chip has more than {self._cap} photos, and {self._owner_cap} of one owner; of"
+            " those that came together, the ones of smallest hash were taken",
         )
         self.nearest = Finding(
             "nearest-scene",
-            "each chip's scene is within its limits, dates agree, and no refused scene would pass",
+            "each chip's scene is within its limits, dates agree, scenes were tried in the order of"
+            " the sensor's rule, and no refused scene would pass",
         )
 
     @property
@@ -129,15 +137,25 @@ class RowInvariants:
             error <= PIXEL_TOLERANCE
             and chip.grid.area_holds(pair.row, pair.col, area)
             and abs(away - pair.distance_m) <= PIXEL_TOLERANCE * chip.scale_m
+            and self._radius_agrees(pair, photo, chip)
             and Cell.at(photo.lon, photo.lat).cell_id == photo.cell == chip.cell,
             f"{where}: stated row {pair.row:.3f}, col {pair.col:.3f}; the geotag is at row"
-            f" {row:.3f}, col {col:.3f}",
+            f" {row:.3f}, col {col:.3f}; radius {pair.uncertainty_px:g} px at accuracy"
+            f" {photo.accuracy}",
         )
         acquired = chip.acquired_at
         days = (acquired.astimezone(UTC).date() - photo.taken_at.date()).days if acquired else None
         self.nearest.expect(
             pair.delta_days == days, f"{where}: delta_days is {pair.delta_days}, not {days}"
         )
+
+    def _radius_agrees(self, pair: PairRow, photo: PhotoRow, chip: ChipRow) -> bool:
+        """Says whether a pair's radius is that of the photo's accuracy, in the chip's pixels."""
+        try:
+            radius_m = uncertainty_m(photo.accuracy, self._street_m)
+        except ValueError:
+            return False
+        return math.isclose(pair.uncertainty_px * chip.scale_m, radius_m, rel_tol=1e-9)
 
     def _check_cap(
         self, rows: CellRows, chips: Mapping[str, ChipRow], photos: Mapping[str, PhotoRow]
@@ -151,6 +169,16 @@ class RowInvariants:
                 count <= self._cap and count == chip.photos,
                 f"chip {chip.chip_id}: {count} pairs, {chip.photos} stated, cap {self._cap}",
             )
+            owners = Counter(
+                photos[pair.photo_id].owner
+                for pair in members[chip.chip_id]
+                if pair.photo_id in photos
+            )
+            for owner, of_one in owners.items():
+                self.capped.expect(
+                    of_one <= self._owner_cap,
+                    f"chip {chip.chip_id}: {of_one} photos of {owner}, cap {self._owner_cap}",
+                )
         full = {
             chip_id: max(
                 photo_hash(self._seed, pair.photo_id)
@@ -181,11 +209,12 @@ class RowInvariants:
     def _check_scene(self, chip: ChipRow) -> None:
         where = f"chip {chip.chip_id}"
         sensor = self._sensors[chip.sensor]
-        distances = [abs(one.delta_days) for one in chip.refused]
+        rule = SceneRule(sensor["scene_rule"])
+        distances = [distance(one.delta_days, rule) for one in chip.refused]
         if chip.kept:
             assert chip.acquired_at is not None  # noqa: S101 - the schema of kept chips
             days = (chip.acquired_at.astimezone(UTC).date() - chip.target_date).days
-            distances.append(abs(days))
+            distances.append(distance(days, rule))
             scene_limit = chip.scene_cloud_limit_pct
             self.nearest.expect(
                 chip.delta_days == days
@@ -195,7 +224,7 @@ class RowInvariants:
                 f" {chip.cloud_scene_pct} % (limit {scene_limit})",
             )
         self.nearest.expect(
-            distances == sorted(distances), f"{where}: scenes were not tried nearest first"
+            distances == sorted(distances), f"{where}: scenes were not tried {rule} first"
         )
         for one in chip.refused:
             cloudy = (
@@ -205,7 +234,7 @@ class RowInvariants:
             )
             missing = one.valid_pct is not None and 100 - one.valid_pct > chip.missing_limit_pct
             self.nearest.expect(
-                cloudy or missing or one.reason == "gone",
+                cloudy or missing or one.reason in {"gone", "no_cloud_score"},
                 f"{where}: refused scene {one.scene_id} would have passed",
             )
 

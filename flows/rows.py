@@ -30,6 +30,9 @@ class PhotoRow:
     lat: float
     accuracy: int
     taken_at: datetime
+    taken_at_utc: datetime
+    time_zone: str
+    taken_granularity: int
     uploaded_at: datetime
     licence: str
     attribution: str
@@ -45,6 +48,7 @@ class PhotoRow:
     sha256: str
     width: int
     height: int
+    picture_hash: str
     unpaired: Mapping[str, str]
     generation: int
 
@@ -159,6 +163,7 @@ class PairRow:
     col: float
     delta_days: int
     distance_m: float
+    uncertainty_px: float
     cell: str
     generation: int
 

@@ -43,6 +43,7 @@ def as_json(summary: Summary, version: Version | None, *, new: bool, root: str) 
             "earth_engine_per_chip": None if requests is None else round(requests, 4),
         },
         "short_of_quota": dict(sorted(summary.short.items())),
+        "evenness": version.manifest["evenness"] if version else None,
         "troubles": dict(sorted(summary.troubles.items())),
         "rows": _rows(version),
     }
@@ -81,6 +82,13 @@ def show(console: Console, outcome: dict[str, Any]) -> None:
     if outcome["short_of_quota"]:
         short = outcome["short_of_quota"]
         table.add_row("short of quota", f"{len(short):,} cells, {sum(short.values()):,} photos")
+    if (even := outcome["evenness"]) is not None:
+        table.add_row(
+            "evenness",
+            f"{even['coverage']:.0%} of what {even['cells']:,} cells were asked for, Gini"
+            f" {even['gini']:.2f}; {even['met']:,} have their quota, {even['exhausted']:,} have no"
+            " more to give",
+        )
     console.print(table)
     if outcome["version"]:
         how = "published" if outcome["version_is_new"] else "nothing new; still"

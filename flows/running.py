@@ -19,7 +19,7 @@ from flows.catalogue_blocks import checked_box
 from flows.catalogue_text import CatalogueError
 from flows.dataset import read_version, settle_seed
 from flows.publish import publish
-from flows.regions import read_polygons
+from flows.regions import read_polygons, say_nothing
 from flows.run_report import as_json
 from flows.services import open_services
 from flows.settings import Settings, read_settings
@@ -129,7 +129,7 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
     path = find_catalogue(task.catalogue_path)
     catalogue = load_catalogue(path)
     check_products(catalogue)
-    wishes = wishes_of(task, catalogue, path.parent)
+    wishes = wishes_of(task, catalogue, path.parent, around.watcher.line)
     services = open_services(around.settings, catalogue, task.root, tell=around.watcher.line)
     try:
         seed = settle_seed(services.store, task.seed)
@@ -181,8 +181,10 @@ def check_task(task: Task, settings: Settings) -> None:
     settings.earth_engine_credentials()
 
 
-def wishes_of(task: Task, catalogue: Catalogue, folder: Path) -> list[Wish]:
-    """Returns the regions that are asked for.
+def wishes_of(
+    task: Task, catalogue: Catalogue, folder: Path, tell: Callable[[str], None] = say_nothing
+) -> list[Wish]:
+    """Returns the regions that are asked for; `tell` hears of polygons that had to be repaired.
 
     Raises:
         CatalogueError: If a region or a sensor is unknown, or not exactly one ground is given.
@@ -201,21 +203,21 @@ def wishes_of(task: Task, catalogue: Catalogue, folder: Path) -> list[Wish]:
     elif task.region is not None:
         names = (task.region,)
     else:
-        return [_ad_hoc(task, everything)]
+        return [_ad_hoc(task, everything, tell)]
     return [
         Wish(
             name,
-            catalogue.polygons(name, folder),
+            catalogue.polygons(name, folder, tell),
             task.sensors or catalogue.regions[name].sensors or everything,
         )
         for name in names
     ]
 
 
-def _ad_hoc(task: Task, everything: tuple[str, ...]) -> Wish:
+def _ad_hoc(task: Task, everything: tuple[str, ...], tell: Callable[[str], None]) -> Wish:
     sensors = task.sensors or everything
     if task.geojson is not None:
-        return Wish(task.geojson.stem, read_polygons(task.geojson), sensors)
+        return Wish(task.geojson.stem, read_polygons(task.geojson, tell), sensors)
     assert task.bbox is not None  # noqa: S101 - one of the two is given
     try:
         boxes = [box.polygon() for box in boxes_of(*checked_box(task.bbox))]

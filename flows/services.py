@@ -58,8 +58,11 @@ class Services:
 
     @property
     def engine(self) -> Mapping[str, str]:
-        """What the indoor filter runs on, as text."""
-        return {name: str(value) for name, value in sorted(self.classifier.fingerprint.items())}
+        """What the indoor filter runs on, and the time zone data, as text."""
+        from collectors.time_zones import time_data
+
+        found = {**self.classifier.fingerprint, **time_data()}
+        return {name: str(value) for name, value in sorted(found.items())}
 
     def keep_going(self) -> None:
         """Looked at between pieces of work.

@@ -177,7 +177,7 @@ def _from_plain(name: str, value: Any) -> Any:
         return tuple(RefusedScene(**one) for one in value)
     if isinstance(value, list):
         return tuple(value)
-    if name in {"uploaded_at", "acquired_at"} and value is not None:
+    if name in {"taken_at_utc", "uploaded_at", "acquired_at"} and value is not None:
         return value.astimezone(UTC)
     return value
 

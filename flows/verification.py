@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from rich.table import Table
 from rich.text import Text
 
+from collectors.records import Stage
 from collectors.storage import Missing, open_store
 from collectors.transport import SetupError
 from flows.byte_invariants import ByteInvariants
@@ -19,6 +20,7 @@ from flows.catalogue_blocks import SensorSource
 from flows.cell_state import read_commit
 from flows.dataset import Version, local_files, read_version
 from flows.findings import Finding
+from flows.photo_invariants import PhotoInvariants
 from flows.row_invariants import CellRows, RowInvariants
 from flows.rows import PUBLISHED
 from flows.split_invariants import SplitInvariants
@@ -59,6 +61,7 @@ def verify_dataset(root: str, version_name: str | None = None) -> list[Finding]:
         "cells-whole", "every commit's parts are there and have the content that their names say"
     )
     by_rows = RowInvariants(manifest)
+    by_photos = PhotoInvariants(manifest, store)
     by_splits = SplitInvariants(manifest)
     by_bytes = ByteInvariants(
         store,
@@ -76,18 +79,22 @@ def verify_dataset(root: str, version_name: str | None = None) -> list[Finding]:
             rows = _cell_rows(version, by_product, cell_id)
             commit = read_commit(store, cell_id, generation)
             lost = [photo for photo, cells in settled.items() if cell_id in cells]
+            moved = [row.photo_id for row in rows.rejects if row.stage == Stage.PUBLISH]
             seen.update(row.photo_id for row in rows.photos)
             seen.update(row.photo_id for row in rows.rejects)
-            _check_counts(rows, commit, len(lost), rows_once)
+            _check_counts(rows, commit, len(lost), len(moved), rows_once)
             _check_parts(store, commit, whole_cells)
             by_rows.check(rows)
             by_splits.check(rows)
-            by_bytes.check(rows, commit["shards"], lost)
+            by_photos.check(rows)
+            by_bytes.check(rows, commit["shards"], [*lost, *moved])
     by_rows.finish()
     by_splits.finish()
+    by_photos.finish()
     for photo_id, count in seen.items():
         rows_once.expect(count == 1, f"photo {photo_id} is {count} rows")
-    return [rows_once, *by_rows.findings, by_splits.apart, *by_bytes.findings, whole_cells, files]
+    found = [*by_rows.findings, by_splits.apart, *by_photos.findings, *by_bytes.findings]
+    return [rows_once, *found, whole_cells, files]
 
 
 def _check_files(store: Store, version: Version) -> Finding:
@@ -112,7 +119,9 @@ def _cell_rows(version: Version, local: dict[str, Path], cell_id: str) -> CellRo
     return CellRows(cell_id, **rows)
 
 
-def _check_counts(rows: CellRows, commit: dict[str, Any], lost: int, finding: Finding) -> None:
+def _check_counts(
+    rows: CellRows, commit: dict[str, Any], lost: int, moved: int, finding: Finding
+) -> None:
     counts = commit["counts"]
     photos, chips = len(rows.photos) + len(rows.rejects), len(rows.chips)
     expected = counts["photos"] + counts["rejects"] - lost
@@ -124,7 +133,7 @@ def _check_counts(rows: CellRows, commit: dict[str, Any], lost: int, finding: Fi
         chips == counts["chips"],
         f"cell {rows.cell_id}: {chips} chips are rows, and {counts['chips']} were placed",
     )
-    if not lost:
+    if not lost and not moved:
         finding.expect(
             len(rows.pairs) == counts["pairs"],
             f"cell {rows.cell_id}: {len(rows.pairs)} pairs are rows, and {counts['pairs']} were"

@@ -87,7 +87,7 @@ MISTAKES: Final = (
     Mistake("a band that some scenes lack", ENGINE,
             "band for band in sensor.bands if band in scene.bands",
             "band for band in sensor.bands"),
-    Mistake("misspelt quality band", ENGINE, "(*bands, QUALITY_BAND)", '(*bands, "SLC")'),
+    Mistake("misspelt quality band", ENGINE, "(*bands, SCL_BAND)", '(*bands, "SLC")'),
     Mistake("another key in the request for pixels", ENGINE, '"bandIds": ', '"bandIDs": '),
     Mistake("the first page of rows alone", ENGINE, "if not token:", "if True:"),
     Mistake("a workload tag with a capital", ENGINE, '"terrapair-pixels"', '"Terrapair-Pixels"'),

@@ -60,6 +60,22 @@ def test_an_aerial_chip_keeps_its_bytes_and_its_zeros() -> None:
         assert source.nodata is None
 
 
+def test_a_chip_with_cloud_score_comes_back_as_it_was_written() -> None:
+    """The score is the last band; 0 in it is no missing pixel, and a pixel of zeros is one."""
+    plain = sentinel2_pixels()
+    score = (np.arange(448 * 448, dtype=np.uint32) % 101).astype(np.uint8).reshape(448, 448)
+    pixels = ChipPixels.of(plain.bands, plain.data, score, "cs_cdf")
+    encoded = encode_chip(pixels, GRID, tags=TAGS)
+    seen = decode_chip(encoded)
+    assert seen.bands == ("B2", "B3", "B8A", "cs_cdf")
+    assert seen.pixels.quality_band == "cs_cdf"
+    assert seen.pixels.quality is not None
+    assert np.array_equal(seen.pixels.quality, score)
+    assert np.array_equal(seen.pixels.valid, plain.data.any(axis=0))
+    with MemoryFile(encoded) as file, file.open() as source:
+        assert source.nodata is None
+
+
 def test_gis_programs_find_what_they_need_in_the_file() -> None:
     """Tiles of 224 px, ZSTD, 0 as no data, band descriptions, north-up transform."""
     with (

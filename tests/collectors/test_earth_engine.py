@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from collectors.earth_engine import EarthEngine, Persistent, ServiceAccount
 from collectors.geo import ChipGrid, Zone, transformer
-from collectors.records import Chip, ChipPixels, SceneGone
+from collectors.records import Chip, ChipPixels, Quality, SceneGone
 from collectors.sandbox import Sandbox
 from collectors.transport import Patience, SetupError, Throttle, TroubleRemains
 from filters.scenes import delta_days, rank
@@ -302,6 +302,38 @@ def test_a_scene_that_is_no_longer_there_is_a_value(sandbox: Sandbox) -> None:
     assert isinstance(seen, SceneGone)
     assert seen.scene_id == gone.scene_id
     assert "HTTP 404" in seen.detail
+
+
+def test_cloud_score_is_read_from_the_scene_of_the_same_index(sandbox: Sandbox) -> None:
+    """A second request, on the chip's grid; the score is kept as whole percent."""
+    client = connect(sandbox)
+    scored = replace(FINE, quality=Quality.CLOUD_SCORE_PLUS, clear_above=0.6)
+    scene = first_scene(client, BERKELEY, scored)
+    sandbox.reset()
+    pixels = client.read(BERKELEY, scene, scored)
+    assert isinstance(pixels, ChipPixels)
+    assert sandbox.counts() == {"ee.get_pixels": 2}
+    assert (pixels.bands, pixels.quality_band) == (FINE.bands, "cs_cdf")
+    assert pixels.quality is not None
+    assert (pixels.quality.dtype, pixels.quality.shape) == (np.uint8, (448, 448))
+    assert 20 < pixels.quality.max() <= 100
+    beside = client.read(shifted(BERKELEY, 37), scene, scored)
+    assert isinstance(beside, ChipPixels)
+    assert beside.quality is not None
+    assert np.array_equal(pixels.quality[37:, 37:], beside.quality[:411, :411])
+
+
+def test_a_scene_without_cloud_score_says_so(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is passed over with a reason of its own, and not taken without being judged."""
+    client = connect(sandbox)
+    scored = replace(FINE, quality=Quality.CLOUD_SCORE_PLUS, clear_above=0.6)
+    scene = first_scene(client, BERKELEY, scored)
+    monkeypatch.setattr("collectors.earth_engine.CLOUD_SCORE_PLUS", "USDA/NAIP/DOQQ")
+    seen = client.read(BERKELEY, scene, scored)
+    assert isinstance(seen, SceneGone)
+    assert (seen.scene_id, seen.reason) == (scene.scene_id, "no_cloud_score")
 
 
 def test_a_scene_of_another_zone_is_not_read(sandbox: Sandbox) -> None:

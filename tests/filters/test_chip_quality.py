@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from collectors.records import ChipPixels
+from collectors.records import SCORE_BAND, ChipPixels, Quality
 from filters.chip_quality import ChipMeasure, measure, refusal
 from tests.sensors import NAIP, SENTINEL2
 
@@ -44,6 +44,17 @@ def test_the_shares_are_those_of_a_plain_count(classes: np.ndarray) -> None:
         assert seen.shadow_pct is None
 
 
+def test_with_cloud_score_a_pixel_is_cloud_that_is_less_clear_than_asked_for() -> None:
+    """At the limit it is clear; without data it counts for nothing, whatever its score."""
+    sensor = replace(SENTINEL2, quality=Quality.CLOUD_SCORE_PLUS, clear_above=0.6)
+    data = np.array([[[7, 7, 7, 7, 0]]], dtype=np.uint16)
+    score = np.array([[0, 59, 60, 100, 0]], dtype=np.uint8)
+    seen = measure(ChipPixels.of(("B2",), data, score, SCORE_BAND), sensor)
+    assert seen == ChipMeasure(50.0, None, 20.0, 80.0)
+    with pytest.raises(ValueError, match=r"cloud_score_plus\) has a SCL quality band"):
+        measure(classified(np.ones((2, 2), np.uint8)), sensor)
+
+
 def test_without_classification_a_pixel_is_missing_where_all_bands_are_zero() -> None:
     """A zero in some bands is dark ground; cloud is not known."""
     data = np.array([[[0, 0, 5]], [[0, 7, 0]]], dtype=np.uint8)
@@ -56,7 +67,7 @@ def test_a_chip_of_another_sensor_is_not_measured() -> None:
     bare = ChipPixels.of(("B2",), np.ones((1, 2, 2), np.uint16), None)
     with pytest.raises(ValueError, match=r"sentinel2 .* has no quality band"):
         measure(bare, SENTINEL2)
-    with pytest.raises(ValueError, match=r"naip .* has a quality band"):
+    with pytest.raises(ValueError, match=r"naip .* has a SCL quality band"):
         measure(classified(np.ones((2, 2), np.uint8)), NAIP)
 
 

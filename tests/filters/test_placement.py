@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 from math import hypot
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from collectors.cells import Cell
 from collectors.geo import Box, ChipGrid, Zone, transformer
 from collectors.records import Chip
-from filters.placement import Centre, Placement, Spot, chip_id, lower_median, place, position
+from filters.chip_shares import lower_median
+from filters.placement import Centre, Placement, chip_id, place, position
+from filters.spots import Spot
 from filters.time_bins import time_bin
 from tests.sensors import NAIP, SENTINEL2
 
@@ -48,7 +51,7 @@ def spots_around(lon: float, lat: float, random: Random, count: int, reach_m: fl
         py = round(random.uniform(y - reach_m, y + reach_m) / step) * step
         at = transformer(zone, "EPSG:4326").transform(px, py)
         day = FIRST + timedelta(days=random.randrange(80))
-        spots.append(Spot(f"p{number}", *at, day, random.randrange(count)))
+        spots.append(Spot(f"p{number}", *at, day, random.randrange(count), random.choice("abc")))
     return spots
 
 
@@ -98,7 +101,7 @@ def area_inside(chip: Chip, box: Box, sensor: Sensor) -> bool:
 
 def plain_rules(
     photos: Sequence[Spot], existing: Sequence[Centre], box: Box, sensor: Sensor, cap: int,
-    blocked: Sequence[Chip],
+    owner_cap: int, blocked: Sequence[Chip],
 ) -> Placement:  # fmt: skip
     """The rules as their text says them, comparing all with all."""
     ordered = sorted(photos, key=lambda one: (one.hash, one.photo_id))
@@ -115,6 +118,8 @@ def plain_rules(
             made.append(own)
     room = {one.chip.chip_id: cap - one.members for one in existing}
     room |= {chip.chip_id: cap for chip in made}
+    held = {(one.chip.chip_id, owner): count for one in existing
+            for owner, count in one.owners.items()}  # fmt: skip
     shut = {chip.chip_id for chip in blocked}
     members: dict[str, str] = {}
     unplaced: dict[str, str] = {}
@@ -128,11 +133,15 @@ def plain_rules(
         around.sort(
             key=lambda chip: (position(chip.grid, spot.lon, spot.lat).distance_m, chip.chip_id)
         )
-        free = [chip.chip_id for chip in around if room.get(chip.chip_id, 0) > 0]
+        with_room = [chip.chip_id for chip in around if room.get(chip.chip_id, 0) > 0]
+        free = [name for name in with_room if held.get((name, spot.owner), 0) < owner_cap]
         if free:
             members[spot.photo_id] = free[0]
             room[free[0]] -= 1
+            held[free[0], spot.owner] = held.get((free[0], spot.owner), 0) + 1
             days.setdefault(free[0], []).append(spot.taken_on)
+        elif with_room:
+            unplaced[spot.photo_id] = "owner_share"
         elif any(chip.chip_id not in shut for chip in around):
             unplaced[spot.photo_id] = "chip_full"
         elif around:
@@ -162,17 +171,23 @@ def test_placement_is_what_the_plain_rules_say(
 ) -> None:
     """New photos, and a second instalment beside open and shut chips, at zone edges too."""
     place_name, random, count, reach, cap = world
+    owner_cap = random.randint(1, cap)
     lon, lat = PLACES[place_name]
     box = cell_around(lon, lat)
     spots = spots_around(lon, lat, random, count, reach)
     earlier, later = spots[: count // 2], spots[count // 2 :]
-    first = place(earlier, [], box, SMALL, cap=cap)
-    assert first == plain_rules(earlier, [], box, SMALL, cap, [])
-    sizes = {chip.chip_id: list(first.members.values()).count(chip.chip_id) for chip in first.chips}
+    first = place(earlier, [], box, SMALL, cap=cap, owner_cap=owner_cap)
+    assert first == plain_rules(earlier, [], box, SMALL, cap, owner_cap, [])
+    owner_of = {one.photo_id: one.owner for one in earlier}
+    owners = {
+        chip.chip_id: Counter(owner_of[name] for name, at in first.members.items()
+                              if at == chip.chip_id)
+        for chip in first.chips
+    }  # fmt: skip
     shut = [chip for number, chip in enumerate(first.chips) if number % 3 == 0]
-    open_ones = [Centre(chip, sizes[chip.chip_id]) for chip in first.chips if chip not in shut]
-    second = place(later, open_ones, box, SMALL, cap=cap, blocked=shut)
-    assert second == plain_rules(later, open_ones, box, SMALL, cap, shut)
+    open_ones = [Centre(chip, owners[chip.chip_id]) for chip in first.chips if chip not in shut]
+    second = place(later, open_ones, box, SMALL, cap=cap, owner_cap=owner_cap, blocked=shut)
+    assert second == plain_rules(later, open_ones, box, SMALL, cap, owner_cap, shut)
 
 
 @often
@@ -207,10 +222,10 @@ def test_the_promises_hold(world: tuple[str, Random, int, float, int]) -> None:
             assert chip.time_bin == time_bin(spot.taken_on, 3)
 
 
-def at_metres(x: float, y: float, number: int, day: date = FIRST) -> Spot:
+def at_metres(x: float, y: float, number: int, day: date = FIRST, owner: str | None = None) -> Spot:
     """Returns a photo at metres from a corner of the grid near San Francisco."""
     lon, lat = transformer("EPSG:32610", "EPSG:4326").transform(550000 + x, 4180000 + y)
-    return Spot(f"p{number}", lon, lat, day, number)
+    return Spot(f"p{number}", lon, lat, day, number, owner or f"o{number}")
 
 
 WIDE = Box(-123.0, 37.0, -121.0, 38.5)
@@ -245,6 +260,14 @@ def test_the_photos_of_smallest_hash_are_taken_and_the_rest_is_full() -> None:
     assert placed.unplaced == {one.photo_id: "chip_full" for one in spots[25:]}
 
 
+def test_one_owner_fills_no_chip() -> None:
+    """Of 10 photos of one owner and 5 of others the chip takes 4 and 5; the rest have a reason."""
+    spots = [at_metres(i, i, i, owner="busy" if i < 10 else None) for i in range(15)]
+    placed = place(spots, [], WIDE, SENTINEL2, cap=10, owner_cap=4)
+    assert sorted(placed.members) == sorted(f"p{i}" for i in (0, 1, 2, 3, 10, 11, 12, 13, 14))
+    assert placed.unplaced == {f"p{i}": "owner_share" for i in range(4, 10)}
+
+
 def test_a_photo_overflows_into_the_next_nearest_chip() -> None:
     """A photo whose nearest chip is full goes to another one whose area holds it."""
     spots = [at_metres(0, 0, 0), at_metres(1200, 0, 1), at_metres(100, 0, 2), at_metres(500, 0, 3)]
@@ -258,7 +281,7 @@ def test_a_photo_overflows_into_the_next_nearest_chip() -> None:
 def test_of_two_chips_equally_near_the_one_with_the_smaller_id_takes_the_photo() -> None:
     """The order in which chips are given settles nothing."""
     chip = place([at_metres(0, 0, 0)], [], WIDE, SENTINEL2, cap=25).chips[0]
-    twins = [Centre(replace(chip, chip_id=name), 0) for name in ("c", "a", "b")]
+    twins = [Centre(replace(chip, chip_id=name), {}) for name in ("c", "a", "b")]
     placed = place([at_metres(50, 70, 1)], twins, WIDE, SENTINEL2, cap=25)
     assert placed.members == {"p1": "a"}
 
@@ -275,7 +298,7 @@ def test_what_was_paired_before_stays_and_only_the_room_left_is_filled() -> None
     """A later photo with a smaller hash neither moves a chip nor takes a place that is taken."""
     first = place([at_metres(0, 0, 5)], [], WIDE, SENTINEL2, cap=2)
     later = [at_metres(300, 0, 1), at_metres(350, 0, 2)]
-    second = place(later, [Centre(first.chips[0], 1)], WIDE, SENTINEL2, cap=2)
+    second = place(later, [Centre(first.chips[0], {"somebody": 1})], WIDE, SENTINEL2, cap=2)
     assert second.chips == ()
     assert second.members == {"p1": first.chips[0].chip_id}
     assert second.unplaced == {"p2": "chip_full"}
@@ -301,6 +324,15 @@ def test_reasons_for_having_no_chip() -> None:
     assert [chip.time_bin for chip in placed.chips] == ["2017Q1"]
 
 
+def test_a_sensor_may_end() -> None:
+    """A photo of the last day is placed, one of the day after has its reason."""
+    sensor = replace(SENTINEL2, until=date(2020, 5, 2))
+    spots = [at_metres(0, 0, 1, date(2020, 5, 2)), at_metres(9000, 0, 2, date(2020, 5, 3))]
+    placed = place(spots, [], WIDE, sensor, cap=25)
+    assert set(placed.members) == {"p1"}
+    assert placed.unplaced == {"p2": "after_sensor"}
+
+
 def test_a_photo_near_the_border_is_paired_when_a_chip_of_its_cell_covers_it() -> None:
     """It may not become a centre, but another photo's chip takes it."""
     x, y = transformer("EPSG:4326", "EPSG:32610").transform(-121.0, 37.8)
@@ -313,7 +345,7 @@ def test_a_photo_near_the_border_is_paired_when_a_chip_of_its_cell_covers_it() -
 
 def test_a_chip_of_the_next_zone_takes_photos_across_the_edge() -> None:
     """Two photos 100 m apart on either side of longitude −120° share the chip of the first."""
-    west, east = (Spot(name, -120 + step, 37.8, FIRST, number)
+    west, east = (Spot(name, -120 + step, 37.8, FIRST, number, name)
                   for number, (name, step) in enumerate([("w", -5e-4), ("e", 6e-4)]))  # fmt: skip
     box = Box(-120.5, 37.3, -119.5, 38.3)
     placed = place([west, east], [], box, SENTINEL2, cap=25)
@@ -326,7 +358,7 @@ def test_a_chip_of_the_next_zone_takes_photos_across_the_edge() -> None:
 @pytest.mark.parametrize("lon", [179.9999, -179.9999])
 def test_the_antimeridian_is_a_border_like_any_other(lon: float) -> None:
     """An area across longitude 180° lies in no single cell."""
-    spot = Spot("p", lon, -17.0, FIRST, 1)
+    spot = Spot("p", lon, -17.0, FIRST, 1, "o")
     placed = place([spot], [], Cell.at(lon, -17.0).box, SENTINEL2, cap=25)
     assert placed.unplaced == {"p": "border"}
 
@@ -338,3 +370,24 @@ def test_the_position_is_the_geotags_own_pixel() -> None:
     seen = position(grid, spot.lon, spot.lat)
     assert (seen.row, seen.column) == pytest.approx((249.0, 324.0), abs=1e-6)
     assert seen.distance_m == pytest.approx(hypot(1000, 250), abs=1e-5)
+
+
+def test_zones_that_are_turned_against_each_other_see_each_others_centres() -> None:
+    """At 78° north two zones meet at 12°: a corner of an area reaches past the other's neighbours.
+
+    The later photo lies outside of the earlier one's area, but that one's centre lies in its own.
+    """
+    to_33 = transformer("EPSG:4326", "EPSG:32633")
+    box = Box(8.0, 77.5, 10.0, 78.5)
+    for step in range(60):
+        earlier = Spot("west", 9 - 1e-4, 77.8 + 0.01 * step, FIRST, 0, "o")
+        x, y = to_33.transform(earlier.lon, earlier.lat)
+        lon, lat = to_33.transform(x + 1100, y + 1100, direction="INVERSE")
+        later = Spot("east", lon, lat, FIRST, 1, "o")
+        west, east = own_chip(earlier, SENTINEL2), own_chip(later, SENTINEL2)
+        assert (west.grid.crs, east.grid.crs) == ("EPSG:32631", "EPSG:32633")
+        assert not holds(west, later.lon, later.lat, SENTINEL2)
+        assert holds_centre(east, west, SENTINEL2)
+        placed = place([earlier, later], [], box, SENTINEL2, cap=25)
+        assert [chip.chip_id for chip in placed.chips] == [west.chip_id]
+        assert placed.unplaced == {"east": "between_chips"}

@@ -1,22 +1,16 @@
-"""Chance, quotas and who is downloaded next."""
+"""Chance and quotas."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from fractions import Fraction
-from random import Random  # noqa: TC003
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.sampling import Candidate, choose, photo_hash, quota_for
-from tests.filters.photos import photo
+from filters.sampling import photo_hash, quota_for
 
 ids = st.text(alphabet="0123456789", min_size=1, max_size=4)
-candidates = st.builds(Candidate, st.integers(0, 9), ids, st.sampled_from("abc"))
-shares = st.floats(0.001, 1)
 
 
 @pytest.mark.parametrize(
@@ -57,58 +51,3 @@ def test_quota_refuses_what_makes_no_sense(quota: int, share: float) -> None:
     """A share of nothing or of more than all is a mistake."""
     with pytest.raises(ValueError, match="share"):
         quota_for(quota, share)
-
-
-@given(
-    st.lists(candidates, max_size=40),
-    st.randoms(use_true_random=False),
-    st.dictionaries(st.sampled_from("abc"), st.integers(0, 9)),
-    st.integers(1, 40),
-    shares,
-    st.integers(0, 12),
-)
-def test_choice_keeps_every_limit_and_wastes_no_room(
-    waiting: list[Candidate], chance: Random, kept_by_owner: dict[str, int], quota: int,
-    owner_share: float, batch: int,
-) -> None:  # fmt: skip
-    """Quota, batch and owner cap hold; each one passed over had a full owner; order is nothing."""
-    kept = sum(kept_by_owner.values())
-    limits = {
-        "kept_by_owner": kept_by_owner, "kept": kept, "quota": quota,
-        "owner_share": owner_share, "batch": batch,
-    }  # fmt: skip
-    chosen = choose(waiting, **limits)
-    room = max(0, min(quota - kept, batch))
-    cap = max(1, math.ceil(Fraction(round(owner_share * quota, 9)).limit_denominator(10**9)))
-    assert len(chosen) == len(set(chosen)) <= room
-    assert chosen == sorted(chosen)
-    owners = Counter(candidate.owner for candidate in chosen)
-    for owner, number in owners.items():
-        assert number + kept_by_owner.get(owner, 0) <= cap
-    last = chosen[-1] if len(chosen) == room and chosen else None
-    for left in set(waiting) - set(chosen):
-        if room and (last is None or left < last):
-            assert owners[left.owner] + kept_by_owner.get(left.owner, 0) >= cap
-    shuffled = list(waiting)
-    chance.shuffle(shuffled)
-    assert choose(shuffled, **limits) == chosen
-
-
-def test_owner_share_is_never_nothing() -> None:
-    """One photo of each owner is always allowed."""
-    waiting = [Candidate(1, "1", "a"), Candidate(2, "2", "a"), Candidate(3, "3", "b")]
-    limits = {"kept": 0, "quota": 10, "owner_share": 0.01, "batch": 9}
-    chosen = choose(waiting, kept_by_owner={}, **limits)
-    assert [candidate.photo_id for candidate in chosen] == ["1", "3"]
-
-
-def test_owner_share_of_nothing_is_refused() -> None:
-    """A cap of no photos at all is a mistake in the catalogue."""
-    with pytest.raises(ValueError, match="owner"):
-        choose([], kept_by_owner={}, kept=0, quota=1, owner_share=0, batch=1)
-
-
-def test_candidate_of_a_photo_has_its_hash() -> None:
-    """A candidate's rank is the photo's place in the order of chance."""
-    one = photo()
-    assert Candidate.of(one, 5) == Candidate(photo_hash(5, one.photo_id), one.photo_id, one.owner)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.geo import Zone
+from collectors.records import SceneRule
 from filters.scenes import delta_days, qualifies, rank
 from tests.sensors import NAIP, SENTINEL2, chip_at, scene
 
@@ -73,6 +74,34 @@ def test_no_more_scenes_are_ranked_than_are_tried() -> None:
     """The sensor's number of candidates is the end of the list."""
     scenes = [at(f"2020-08-{day:02d}", scene_id=str(day)) for day in range(9, 1, -1)]
     assert [one.scene_id for one in rank(scenes, CHIP, SENTINEL2)] == ["2", "3", "4", "5"]
+
+
+def test_the_latest_flight_is_first_where_the_rule_says_so() -> None:
+    """The nearest is last then; days still count as whole, and the window still holds."""
+    sensor = replace(EVERYTHING, scene_rule=SceneRule.LATEST)
+    scenes = [
+        at("2020-08-01", scene_id="nearest"),
+        at("2020-09-10", scene_id="late, cloudier", cloud_scene_pct=0.9),
+        scene(acquired_at=datetime(2020, 9, 10, 1, tzinfo=UTC), scene_id="late",
+              cloud_scene_pct=0.1),
+        at("2020-06-20", scene_id="early"),
+        at("2020-09-20", scene_id="too late"),
+        at("2020-09-14", scene_id="latest, too cloudy", cloud_scene_pct=2.0),
+    ]  # fmt: skip
+    names = [one.scene_id for one in rank(scenes, CHIP, sensor)]
+    assert names == ["late", "late, cloudier", "nearest", "early"]
+    assert rank(scenes, CHIP, EVERYTHING)[0].scene_id == "nearest"
+
+
+@pytest.mark.parametrize("rule", list(SceneRule))
+def test_nothing_relaxes_when_nothing_qualifies(rule: SceneRule) -> None:
+    """A day beyond the window, cloud at the limit, another zone: none is taken instead."""
+    sensor = replace(SENTINEL2, scene_rule=rule)
+    nearly = [
+        at("2020-06-16"), at("2020-09-16"), at("2020-08-01", cloud_scene_pct=1.0),
+        at("2020-08-01", crs="EPSG:32611"), at("2020-08-01", bands=SENTINEL2.bands),
+    ]  # fmt: skip
+    assert rank(nearly, CHIP, sensor) == []
 
 
 def test_ties_are_settled_in_the_order_that_is_stated() -> None:

@@ -172,6 +172,31 @@ def test_a_quota_is_met_exactly_or_said_to_be_short(built: Path) -> None:
         assert (surveyed["ended"] == "quota") == (commit["counts"]["photos"] == surveyed["quota"])
 
 
+def test_a_version_says_how_evenly_it_covers_the_ground(built: Path) -> None:
+    """Its figures are those of the photos that are there and of the searches that were made."""
+    store = open_store(str(built), writable=False)
+    version = read_version(store)
+    assert version is not None
+    even = version.manifest["evenness"]
+    shares, met, first = [], 0, [0, 0]
+    for cell_id, generation in version.manifest["cells"].items():
+        commit = json.loads(store.read(f"cells/{cell_id}/{generation:06d}.json"))
+        (surveyed,) = commit["surveyed"]
+        kept = sum(cell == cell_id for (cell,) in rows(built, "photos", "cell"))
+        shares.append(kept / surveyed["quota"])
+        met += kept == surveyed["quota"]
+        first[0] += surveyed["found"][0]
+        first[1] += surveyed["new"][0]
+        assert all(new <= found <= 250 for found, new in zip(surveyed["found"], surveyed["new"],
+                                                             strict=True))  # fmt: skip
+    mean = sum(shares) / len(shares)
+    differences = sum(abs(a - b) for a in shares for b in shares)
+    assert even["gini"] == pytest.approx(differences / (2 * len(shares) ** 2 * mean), abs=1e-4)
+    assert (even["cells"], even["met"]) == (len(shares), met)
+    assert even["coverage"] == pytest.approx(mean, abs=1e-4)
+    assert even["uniqueness"][0] == pytest.approx(first[1] / first[0], abs=1e-4) == 1.0
+
+
 def test_a_larger_quota_adds_and_takes_nothing_away(run: Run, tmp_path: Path) -> None:
     """What is in the dataset stays in: photos, chips, and pairs with their splits."""
     root = tmp_path / "d"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -26,6 +27,26 @@ def test_the_shipped_catalogue_is_sound() -> None:
     check_products(catalogue)
     assert set(catalogue.sensors) == {"sentinel2", "naip"}
     assert all(catalogue.polygons(name, SHIPPED.parent).area > 0 for name in catalogue.regions)
+
+
+def test_older_sentinel2_scenes_are_asked_for_by_a_block_of_their_own(tmp_path: Path) -> None:
+    """The block that stands in the catalogue as a comment is one, and begins where the other ends.
+
+    No photo has a scene of both: the last photo of the one is a day older than the first of the
+    other.
+    """
+    lines = TEXT.split("\n")
+    first = lines.index("  # sentinel2-l1c:")
+    last = next(i for i, line in enumerate(lines) if line.startswith("  #   until:"))
+    lines[first : last + 1] = [line.replace("  # ", "  ", 1) for line in lines[first : last + 1]]
+    path = tmp_path / "data_catalog.yaml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    sensors = load_catalogue(path).sensors
+    older, newer = sensors["sentinel2-l1c"], sensors["sentinel2"]
+    assert older.collection == "COPERNICUS/S2_HARMONIZED"
+    assert older.until == newer.since - timedelta(days=newer.window_days + 1)
+    assert older.required_bands == older.bands
+    assert (older.size_px, older.area_px) == (newer.size_px, newer.area_px)
 
 
 @pytest.mark.parametrize("product", list(ROWS))
@@ -66,6 +87,17 @@ REFUSED = [
     ("sensors: [sentinel2]", "sensors: [sentinel3]", r"asks for \['sentinel3'\]"),
     ("- CC0-1.0", "- CC0", r"'CC0' is not the code of a licence"),
     ("- CC0-1.0", "- CC-BY-ND-2.0", r"does not let adapted copies be passed on"),
+    ("quality: scl ", "clear_above: 0.6\n    quality: scl ", r"cloud_score_plus` go together"),
+    (
+        "quality: scl ", "clear_above: 0.655\n    quality: cloud_score_plus ",
+        r"clear_above has two decimals at most",
+    ),
+    ("scene_rule: nearest", "scene_rule: newest", r"scene_rule: .*'nearest' or 'latest'"),
+    (
+        "collection: COPERNICUS/S2_SR_HARMONIZED",
+        "until: 2017-03-27\n    collection: COPERNICUS/S2_SR_HARMONIZED",
+        r"until \(2017-03-27\) is before since",
+    ),
     ("bin_months: 3\n", "bin_months: 5\n", r"bin_months must divide the year"),
     ("  min_accuracy: 16", "  min_accuracy: 17", r"min_accuracy: .*less than or equal to 16"),
     ("kind: photos", "kind: pictures", r"sources\.flickr"),

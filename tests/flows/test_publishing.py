@@ -30,11 +30,13 @@ def photo(photo_id: str, cell: str, **more: Any) -> PhotoRow:
     """A kept photo."""
     values: dict[str, Any] = {
         "photo_id": photo_id, "owner": "1@N01", "lon": -122.4, "lat": 37.7, "accuracy": 16,
-        "taken_at": WHEN, "uploaded_at": WHEN.replace(tzinfo=UTC), "licence": "CC-BY-2.0",
-        "attribution": "x", "page_url": "https://www.flickr.com/photos/x/1/", "image_url": "u",
-        "title": "t", "tags": "", "cell": cell, "indoor_probability": 0.1, "shard": "s",
-        "offset": 0, "size": 1, "sha256": "0", "width": 1, "height": 1, "unpaired": {},
-        "generation": 1,
+        "taken_at": WHEN, "taken_at_utc": WHEN.replace(hour=19, tzinfo=UTC),
+        "time_zone": "America/Los_Angeles", "taken_granularity": 0,
+        "uploaded_at": WHEN.replace(tzinfo=UTC), "licence": "CC-BY-2.0", "attribution": "x",
+        "page_url": "https://www.flickr.com/photos/x/1/", "image_url": "u", "title": "t",
+        "tags": "", "cell": cell, "indoor_probability": 0.1, "shard": "s", "offset": 0, "size": 1,
+        "sha256": "0", "width": 1, "height": 1, "picture_hash": "",
+        "unpaired": {}, "generation": 1,
     }  # fmt: skip
     return PhotoRow(**(values | more))
 
@@ -66,7 +68,7 @@ def chip(chip_id: str, cell: str, photos: int) -> ChipRow:
 
 def pair(photo_id: str, chip_id: str, cell: str) -> PairRow:
     """A photo in a chip."""
-    return PairRow(photo_id, chip_id, "sentinel2", 224.0, 224.0, 0, 1.0, cell, 1)
+    return PairRow(photo_id, chip_id, "sentinel2", 224.0, 224.0, 0, 1.0, 4.0, cell, 1)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import shapely
 from pyproj import Transformer
 
 from flows.building import SilentWatcher
-from flows.demo import run_demo
+from flows.demo import World, run_demo
 from flows.running import SURROUNDINGS, run_task
 from flows.verification import verify_dataset
 
@@ -40,7 +40,7 @@ def demo(root: Path, weights: Path, photos: Path, scenes: Path) -> dict[str, Any
     own.mkdir(parents=True)
     (own / "sandbox-resnet18.pth.tar").hardlink_to(weights)
     return run_demo(
-        root=root, photos=photos, scenes=scenes, seed=0, cells=1, watcher=SilentWatcher(),
+        root=root, world=World(photos=photos, scenes=scenes), cells=1, watcher=SilentWatcher(),
         run=run_plainly,
     )  # fmt: skip
 

@@ -236,6 +236,8 @@ def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     if "PREFECT_API_URL" not in os.environ:
         # The server is then our own child, and Ctrl-C ends it with us: nobody waits for it.
         os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")
+        # Prefect gives it 20 s by default, which a busy machine needs for the imports alone.
+        os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
     around.watcher.line("starting Prefect")
     from prefect.task_runners import ThreadPoolTaskRunner
@@ -258,9 +260,17 @@ def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     try:
         runner: Any = ThreadPoolTaskRunner(max_workers=around.settings.cells_at_once)
         outcome: dict[str, Any] = flow.with_options(task_runner=runner)(**parameters)
-    except Exception:
+    except Exception as error:
         if around.interrupted:  # Prefect could not tell its server any more that it was stopped
             raise KeyboardInterrupt from None
+        if isinstance(error, RuntimeError) and "ephemeral Prefect API server" in str(error):
+            from collectors.transport import SetupError
+
+            raise SetupError(
+                "Prefect", "its temporary server did not start in time.",
+                "Try again when the machine is less busy, or start one that stays (`prefect server"
+                " start`) and set PREFECT_API_URL.",
+            ) from error  # fmt: skip
         raise
     finally:
         SURROUNDINGS.reset(token)

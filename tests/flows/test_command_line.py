@@ -234,6 +234,27 @@ def test_a_sandbox_that_stops_mid_run_loses_nothing(
     assert [one.offenders for one in verify_dataset(root) if one.broken] == []
 
 
+def test_a_prefect_that_does_not_start_is_said(
+    sandbox: Sandbox, weights: Path, tmp_path: Path
+) -> None:
+    """On a machine too busy for its temporary server the remedy is told, not a traceback."""
+    around = environment_of(sandbox, tmp_path / "cache") | {
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "0",
+        "PREFECT_HOME": str(tmp_path / "p"), "PREFECT_API_URL": None,
+    }  # fmt: skip
+    variables = {name: value for name, value in (os.environ | around).items() if value is not None}
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", "build", "alps", "--root", str(tmp_path / "d"),
+         "--catalog", str(small_catalogue(tmp_path / "data_catalog.yaml"))],
+        cwd=ROOT, env=variables, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert "temporary server did not start in time" in said
+    assert "PREFECT_API_URL" in said
+    assert "Traceback" not in said
+
+
 def test_doctor_says_what_is_missing_and_how_to_get_it(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,7 +129,8 @@ def zone_numbers(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[
         msg = f"longitude {lon[first]}, latitude {lat[first]} is no place on Earth"
         raise ValueError(msg)
     lon = np.where((lon >= -180) & (lon < 180), lon, (lon + 180) % 360 - 180)
-    number = ((lon + 180) // 6).astype(np.intp) + 1
+    # Just below 180° the sum rounds up to 360, which would be a zone 61.
+    number = np.minimum(((lon + 180) // 6).astype(np.intp) + 1, 60)
     number[(lat >= 56) & (lat < 64) & (lon >= 3) & (lon < 12)] = 32
     svalbard = (lat >= 72) & (lat < 84) & (lon >= 0) & (lon < 42)
     number[svalbard] = 31 + 2 * np.searchsorted([9.0, 21.0, 33.0], lon[svalbard], side="right")

@@ -6,11 +6,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from io import BytesIO
 from math import cos, hypot, radians
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from collectors.cells import Cell, Ground, tile_at
 from collectors.flickr import Flickr
@@ -48,16 +50,23 @@ SHIPPED_QUOTA: Final = 300
 OWNER_SHARE: Final = 0.2
 FIRST, LAST = date(2017, 4, 1), date(2026, 10, 31)
 RADIUS_M: Final = 2000.0
+JPEG_END: Final = b"\xff\xd9"
 PEER_PAGES: Final = 3
 """Pages that GRAFT's scripts get of a place: their paging ends at 750 photos."""
 
 
 class Files:
-    """Stands in for the photo host: the bytes of a photo are its id."""
+    """Stands in for the photo host: a grey picture, which is like no other, then its id."""
+
+    def __init__(self) -> None:
+        file = BytesIO()
+        Image.new("L", (16, 12), 128).save(file, "JPEG")
+        self._grey = file.getvalue()
 
     def fetch(self, photo: Photo) -> PhotoImage:
-        """Returns a picture that only `Judge` can read."""
-        return PhotoImage(photo.photo_id.encode(), 448, 336, f"https://127.0.0.1/{photo.photo_id}")
+        """Returns a picture of which `Judge` knows whose it is."""
+        data = self._grey + photo.photo_id.encode()
+        return PhotoImage(data, 16, 12, f"https://127.0.0.1/{photo.photo_id}")
 
 
 @dataclass
@@ -68,7 +77,7 @@ class Judge:
 
     def probabilities(self, jpegs: Sequence[bytes]) -> list[float]:
         """Returns 1 for photos taken indoors, else 0."""
-        return [float(self.indoor[jpeg.decode()]) for jpeg in jpegs]
+        return [float(self.indoor[jpeg.rpartition(JPEG_END)[2].decode()]) for jpeg in jpegs]
 
 
 @dataclass(frozen=True)

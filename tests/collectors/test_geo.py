@@ -169,3 +169,10 @@ def test_longitudes_are_wrapped(lon: float) -> None:
     assert -180 <= wrapped < 180
     turns = (lon - wrapped) / 360
     assert turns == pytest.approx(round(turns), abs=1e-9)
+
+
+@pytest.mark.parametrize("lat", [-17.0, 0.0, 68.9])
+def test_the_last_place_before_the_antimeridian_is_in_zone_60(lat: float) -> None:
+    """The float just below 180 is not rounded into a zone that does not exist."""
+    assert Zone.at(math.nextafter(180.0, 0.0), lat).number == 60
+    assert Zone.at(-180.0, lat).number == 1

@@ -11,7 +11,6 @@ regression on what the block then sees.
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,13 +18,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from filters.indoor import Unreadable, network_input, prepare
 from filters.indoor_checkpoint import ARCH, PREFIX, bare_network
+from filters.indoor_engines import network_input
+from filters.indoor_pictures import Unreadable, prepare
 from filters.places365 import INDOOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from torchvision.models import ResNet
@@ -99,16 +98,6 @@ def _fitted(
     weights, bias = _logistic(features.double().numpy(), labels)
     _write_head(network, weights, bias)
     return network
-
-
-def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
-    """Writes a checkpoint; equal checkpoints give equal bytes. The file appears whole or not."""
-    buffer = io.BytesIO()
-    torch.save(checkpoint, buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(buffer.getvalue())
-    part.replace(path)
 
 
 def random_network(seed: int) -> ResNet:

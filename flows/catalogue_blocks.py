@@ -157,6 +157,7 @@ class RuleBlock(Block):
     min_accuracy: Annotated[int, Field(ge=1, le=16)] = 16
     licences: Annotated[tuple[str, ...], Field(min_length=1)]
     owner_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    indoor_rule: Literal["mass", "top10_vote"] = "mass"
     indoor_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     photos_per_chip: Positive = 25
     photo_shortest_side_px: Annotated[int, Field(ge=64, le=1024)] = 336

@@ -167,7 +167,8 @@ def make_weights(path: Path, watcher: Watcher) -> Path:
     if not path.exists():
         from collectors.sandbox.landcover import Landcover
         from collectors.sandbox.pictures import Pictures
-        from filters.indoor_fit import fit_head, save_checkpoint
+        from filters.indoor_checkpoint import save_checkpoint
+        from filters.indoor_fit import fit_head
 
         watcher.line(f"fitting the demo's indoor filter to {_FIT_PICTURES} made-up pictures")
         pictures = Pictures(0, Landcover(0)).sample(_FIT_PICTURES, 0)

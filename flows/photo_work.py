@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def judge_photos(photos: Sequence[Photo], services: Services) -> list[Piece]:
     """Downloads a batch of photos and has them judged."""
-    threshold = services.catalogue.rules.indoor_threshold
+    rules = services.catalogue.rules
     images = services.in_order(services.photo_pool, services.photo_host.fetch, photos)
     jpegs = [one.jpeg for one in images if isinstance(one, PhotoImage)]
     scores = iter(services.classifier.probabilities(jpegs))
@@ -33,7 +33,7 @@ def judge_photos(photos: Sequence[Photo], services: Services) -> list[Piece]:
         if isinstance(score, Unreadable):
             verdict = _verdict(Outcome.FAILED, Stage.JUDGE, "unreadable", score.reason)
             pieces.append(Piece(photo.photo_id, verdict))
-        elif is_indoor(score, threshold):
+        elif is_indoor(score, rules.indoor_threshold, rules.indoor_rule):
             verdict = _verdict(Outcome.REJECTED, Stage.JUDGE, "indoor", "", probability=score)
             pieces.append(Piece(photo.photo_id, verdict))
         else:

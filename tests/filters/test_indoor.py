@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageOps
 from torchvision import transforms
 
-from filters import indoor
+from filters import indoor, indoor_pictures
 from filters.indoor import IndoorClassifier, Unreadable, is_indoor, prepare
 from filters.places365 import INDOOR
 from tests.filters.pictures import jpeg
@@ -113,7 +113,7 @@ def test_other_files_and_strange_shapes_are_unreadable(monkeypatch: pytest.Monke
     """No other format, no strip, no bomb is decoded."""
     assert "not a whole JPEG" in prepare(png()).reason
     assert "strip" in prepare(jpeg(1700, 100)).reason
-    monkeypatch.setattr(indoor, "PIXEL_LIMIT", 320 * 240 - 1)
+    monkeypatch.setattr(indoor_pictures, "PIXEL_LIMIT", 320 * 240 - 1)
     assert "pixels" in prepare(jpeg(320, 240)).reason
 
 
@@ -151,9 +151,10 @@ def test_threads_get_their_own_answers(classifier: IndoorClassifier) -> None:
 def test_fingerprint_names_what_the_numbers_depend_on(
     classifier: IndoorClassifier,
 ) -> None:
-    """Engine, version of PyTorch, and the weights' digest."""
+    """Engine, rule, version of PyTorch, and the weights' digest."""
     assert classifier.fingerprint == {
         "engine": "eager",
+        "rule": "mass",
         "torch": torch.__version__,
         "weights_sha256": "0" * 64,
     }

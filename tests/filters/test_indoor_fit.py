@@ -10,7 +10,8 @@ import torch
 
 from filters import indoor_fit
 from filters.indoor import IndoorClassifier
-from filters.indoor_fit import fit_head, random_network, save_checkpoint
+from filters.indoor_checkpoint import save_checkpoint
+from filters.indoor_fit import fit_head, random_network
 from filters.indoor_weights import load
 from filters.places365 import INDOOR
 from tests.filters.pictures import room_or_field

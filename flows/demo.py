@@ -168,12 +168,12 @@ def make_weights(path: Path, watcher: Watcher) -> Path:
         from collectors.sandbox.landcover import Landcover
         from collectors.sandbox.pictures import Pictures
         from filters.indoor_checkpoint import save_checkpoint
-        from filters.indoor_fit import fit_head
+        from filters.indoor_training import train
 
         watcher.line(f"fitting the demo's indoor filter to {_FIT_PICTURES} made-up pictures")
         pictures = Pictures(0, Landcover(0)).sample(_FIT_PICTURES, 0)
         _make_folder(path.parent)
         partial = path.with_suffix(".part")
-        save_checkpoint(fit_head(pictures, seed=0), partial)
+        save_checkpoint(train(pictures, seed=0).checkpoint, partial)
         partial.replace(path)
     return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date  # noqa: TC003 - the models need it when they are made
 from pathlib import Path  # noqa: TC003 - as above
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -15,6 +15,10 @@ from collectors.records import Datum, Quality, Sensor
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+
+PLACES365_URL: Final = "http://places2.csail.mit.edu/models_places365/resnet18_places365.pth.tar"
+"""The public ResNet18 of the Places project; `indoor_weights: places365` is short for it."""
 
 
 class Block(BaseModel):
@@ -142,6 +146,11 @@ class Weights(Block):
     url: str | None = None
     path: Path | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: object) -> object:
+        return {"url": PLACES365_URL} if value == "places365" else value
 
     @model_validator(mode="after")
     def _one_place(self) -> Weights:

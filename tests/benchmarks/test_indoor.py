@@ -188,7 +188,7 @@ def test_indoor_decision_agreement(weights: Path) -> None:
             doubts = [abs(score - 0.5) for score in classifier.probabilities(blends)]
             files.append(blends[int(np.argmin(doubts))])
         found = np.array(classifier.probabilities(files))
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(1)
     expected = np.array(eager(loaded, files))
     same = [is_indoor(a, 0.5) == is_indoor(b, 0.5) for a, b in zip(found, expected, strict=True)]
     report(

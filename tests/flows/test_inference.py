@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from collectors.storage import open_store
 from collectors.transport import SetupError
+from flows.cell import _check_rules
+from flows.cell_state import CellState
 from flows.inference import INFERENCE, Inference, settle_inference
 
 if TYPE_CHECKING:
@@ -65,3 +68,16 @@ def test_an_unknown_engine_is_not_another_one(store: Store) -> None:
     store.create(INFERENCE, json.dumps({"engine": "quantum", "weights": "a"}).encode())
     with pytest.raises(SetupError, match="quantum"):
         settle_inference(store, "auto", "a" * 64, never)
+
+
+def test_other_weights_stop_a_cell_that_nobody_has_begun() -> None:
+    """The dataset's first weights hold for all its cells, unless told to go on."""
+    order = SimpleNamespace(cell_id="r001c001", accept_changed_rules=False)
+    catalogue = SimpleNamespace(judgement="j")
+    services = SimpleNamespace(weights="b" * 64, first_weights="a" * 64, catalogue=catalogue)
+    empty = CellState("r001c001")
+    with pytest.raises(SetupError, match=r"dataset's photos.*aaaaaaaaaaaa"):
+        _check_rules(empty, order, services)
+    _check_rules(empty, SimpleNamespace(accept_changed_rules=True), services)
+    services.first_weights = services.weights
+    _check_rules(empty, order, services)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from filelock import FileLock
 
 from filters.indoor_checkpoint import WeightsError, read_checkpoint
+from filters.indoor_scores import Scoring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    import torch
+    from torchvision.models import ResNet
 
 __all__ = ["Weights", "WeightsError", "WeightsUnreachableError", "fetch", "load"]
 
@@ -34,12 +35,16 @@ class Weights:
     """A network that is ready for inference.
 
     Attributes:
-        network: ResNet18 with 365 outputs, in eval mode, on the CPU.
+        network: ResNet18 in eval mode, on the CPU.
         sha256: Hex digest of the file it was read from.
+        scoring: What its outputs mean.
+        training: How it was trained, where its file says so.
     """
 
-    network: torch.nn.Module
+    network: ResNet
     sha256: str
+    scoring: Scoring = field(default_factory=Scoring)
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load(path: Path, *, sha256: str | None) -> Weights:
@@ -63,7 +68,8 @@ def load(path: Path, *, sha256: str | None) -> Weights:
         raise WeightsError(msg) from error
     digest = hashlib.sha256(data).hexdigest()
     _check_digest(digest, sha256, str(path))
-    return Weights(read_checkpoint(data, path), digest)
+    network, scoring, training = read_checkpoint(data, path)
+    return Weights(network, digest, scoring, training)
 
 
 def _check_digest(found: str, expected: str | None, where: str) -> None:

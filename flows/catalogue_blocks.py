@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date  # noqa: TC003 - the models need it when they are made
 from pathlib import Path  # noqa: TC003 - as above
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -17,6 +17,10 @@ from filters.splits import Shares, SplitRule
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+
+PLACES365_URL: Final = "http://places2.csail.mit.edu/models_places365/resnet18_places365.pth.tar"
+"""The public ResNet18 of the Places project; `indoor_weights: places365` is short for it."""
 
 
 class Block(BaseModel):
@@ -160,6 +164,11 @@ class Weights(Block):
     path: Path | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: object) -> object:
+        return {"url": PLACES365_URL} if value == "places365" else value
+
     @model_validator(mode="after")
     def _one_place(self) -> Weights:
         if (self.url is None) == (self.path is None):
@@ -177,6 +186,7 @@ class RuleBlock(Block):
     owner_share: Annotated[float, Field(gt=0, le=1)] = 0.2
     owner_share_of_chip: Annotated[float, Field(gt=0, le=1)] = 0.4
     same_picture: Annotated[float, Field(gt=0, le=1.1)] = 0.97
+    indoor_rule: Literal["mass", "top10_vote"] = "mass"
     indoor_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     photos_per_chip: Positive = 25
     photo_shortest_side_px: Annotated[int, Field(ge=64, le=1024)] = 336

@@ -115,9 +115,10 @@ def _collect_once(
 
 def _check_rules(state: CellState, order: Order, services: Services) -> None:
     """Stops where a cell was judged by other rules or other weights, unless told to go on."""
-    if state.generation == 0 or order.accept_changed_rules:
+    if order.accept_changed_rules:
         return
-    if state.judgement != services.catalogue.judgement:
+    judged_with = state.weights if state.generation else services.first_weights or services.weights
+    if state.generation and state.judgement != services.catalogue.judgement:
         raise SetupError(
             order.cell_id,
             "this cell was built by other rules than the catalogue's (licences, limits, thresholds"
@@ -125,10 +126,11 @@ def _check_rules(state: CellState, order: Order, services: Services) -> None:
             "Use the catalogue of the first build, another root, or --accept-changed-rules to let"
             " new photos be judged by the new rules beside the old ones.",
         )
-    if state.weights != services.weights:
+    if judged_with != services.weights:
+        whose = "its" if state.generation else "the dataset's"
         raise SetupError(
             order.cell_id,
-            f"its photos were judged with weights {state.weights[:12]}…, and these are"
+            f"{whose} photos were judged with weights {judged_with[:12]}…, and these are"
             f" {services.weights[:12]}….",
             "Use the same weights, or --accept-changed-rules.",
         )

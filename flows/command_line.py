@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from flows import looking_commands
+from flows import indoor_commands, looking_commands
 from flows.console import (
     WRONG_USE,
     AsJson,
@@ -278,6 +278,7 @@ def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
 
 
 app.add_typer(looking_commands.catalog_app, name="catalog")
+app.add_typer(indoor_commands.indoor_app, name="indoor")
 app.command()(looking_commands.verify)
 app.command()(looking_commands.doctor)
 

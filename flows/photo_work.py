@@ -29,7 +29,7 @@ def judge_photos(
         kept: The photos that the cell keeps so far.
         services: The outside world.
     """
-    threshold = services.catalogue.rules.indoor_threshold
+    rules = services.catalogue.rules
     images = services.in_order(services.photo_pool, services.photo_host.fetch, photos)
     pictures = [
         NewPicture(photo, image.jpeg) for photo, image in zip(photos, images, strict=True)
@@ -53,7 +53,7 @@ def judge_photos(
         if isinstance(score, Unreadable):
             verdict = _verdict(Outcome.FAILED, Stage.JUDGE, "unreadable", score.reason)
             pieces.append(Piece(photo.photo_id, verdict))
-        elif is_indoor(score, threshold):
+        elif is_indoor(score, rules.indoor_threshold, rules.indoor_rule):
             verdict = _verdict(Outcome.REJECTED, Stage.JUDGE, "indoor", "", probability=score)
             pieces.append(Piece(photo.photo_id, verdict))
         else:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
+from collectors.transport import SetupError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
     from collectors.photo_files import PhotoHost
     from collectors.storage import Store
     from filters.indoor import IndoorClassifier
+    from filters.indoor_engines import Engine
+    from filters.indoor_weights import Weights
     from flows.catalogue import Catalogue
+    from flows.catalogue_blocks import RuleBlock
+    from flows.inference import Inference
     from flows.settings import Settings
 
 
@@ -43,6 +49,7 @@ class Services:
         photo_pool: Threads that wait for the photo host.
         pixel_pool: Threads that wait for Earth Engine.
         stop: Set when the whole run has to stop.
+        first_weights: SHA-256 of those that the dataset was begun with; empty if they are these.
     """
 
     store: Store
@@ -55,6 +62,7 @@ class Services:
     photo_pool: ThreadPoolExecutor
     pixel_pool: ThreadPoolExecutor
     stop: Event = field(default_factory=Event)
+    first_weights: str = ""
 
     @property
     def engine(self) -> Mapping[str, str]:
@@ -125,8 +133,8 @@ def open_services(
     from collectors.photo_files import PhotoHost
     from collectors.photo_pictures import PictureRules
     from collectors.storage import open_store
-    from filters.indoor import IndoorClassifier
     from filters.indoor_weights import load
+    from flows.inference import settle_inference
     from flows.weights import obtain_weights
 
     store = open_store(root)
@@ -151,14 +159,52 @@ def open_services(
     )
     path, digest = obtain_weights(settings, catalogue, tell)
     weights = load(path, sha256=digest)
+    inference = settle_inference(
+        store, settings.indoor_engine, weights.sha256, lambda: _best_engine(weights, tell)
+    )
     return Services(
         store=store,
         catalogue=catalogue,
         flickr=flickr,
         photo_host=photo_host,
         earth_engine=earth_engine,
-        classifier=IndoorClassifier(weights, threads=settings.cpu_threads),
+        classifier=_open_classifier(settings, catalogue.rules, root, weights, inference),
         weights=weights.sha256,
+        first_weights=inference.weights_sha256,
         photo_pool=ThreadPoolExecutor(settings.photo_connections, "photos"),
         pixel_pool=ThreadPoolExecutor(settings.earth_engine_connections, "pixels"),
     )
+
+
+def _open_classifier(
+    settings: Settings, rules: RuleBlock, root: str, weights: Weights, inference: Inference
+) -> IndoorClassifier:
+    """Opens the indoor filter with the engine that the dataset was begun with."""
+    from filters.indoor import IndoorClassifier
+    from filters.indoor_engines import EngineUnavailableError
+
+    try:
+        return IndoorClassifier(
+            weights, threads=settings.cpu_threads, engine=inference.engine, rule=rules.indoor_rule
+        )
+    except EngineUnavailableError as error:
+        raise SetupError(
+            root,
+            f"{error}; the photos of this dataset are judged with it.",
+            "Or build on a machine that has it: all photos have to be judged alike.",
+        ) from None
+    except ValueError as error:
+        raise SetupError("indoor_rule", f"{error}.", "See `rules` in the catalogue.") from None
+
+
+def _best_engine(weights: Weights, tell: Callable[[str], None]) -> Engine:
+    """Tries what this machine offers, and says what it found."""
+    from filters.indoor_engines import choose_engine
+
+    choice = choose_engine(weights.network)
+    speeds = ", ".join(f"{name} {1 / one:.0f}" for name, one in choice.seconds.items())
+    tell(
+        f"this dataset's indoor filter runs on the engine {choice.engine}"
+        + (f" (photos a second on one core: {speeds})" if speeds else "")
+    )
+    return choice.engine

@@ -6,7 +6,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -23,6 +23,12 @@ PREFIX: Final = "TERRAPAIR_"
 FLICKR_URL: Final = "https://api.flickr.com/services/rest/"
 EARTH_ENGINE_URL: Final = "https://earthengine-highvolume.googleapis.com"
 """The endpoint meant for many small requests on stored images (Earth Engine's own advice)."""
+
+
+WantedEngine = Literal[
+    "auto", "eager", "channels_last", "bfloat16", "compiled", "onnx", "onnx_int8", "cuda"
+]
+"""`filters.indoor_engines.Engine`, or the dataset's own."""
 
 
 class Settings(BaseSettings):
@@ -71,6 +77,10 @@ class Settings(BaseSettings):
     cpu_threads: Annotated[int, Field(ge=1, description="Threads of the indoor filter.")] = Field(
         default_factory=lambda: os.cpu_count() or 1
     )
+    indoor_engine: Annotated[
+        WantedEngine,
+        Field(description="How the indoor filter runs; auto: as the dataset was begun."),
+    ] = "auto"
     weights_cache: Annotated[Path, Field(description="Where downloaded weights are kept.")] = Field(
         default_factory=lambda: (
             Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "terrapair"

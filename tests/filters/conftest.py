@@ -18,7 +18,7 @@ def checkpoint() -> dict[str, object]:
 
     The public file was written before batch normalisation counted its batches.
     """
-    from filters.indoor_fit import random_network
+    from filters.indoor_beginning import random_network
 
     state = random_network(7).state_dict()
     named = {
@@ -44,7 +44,7 @@ def checkpoint_file(
 @pytest.fixture
 def weights() -> Weights:
     """A network with random weights, calibrated on nothing."""
-    from filters.indoor_fit import random_network
+    from filters.indoor_beginning import random_network
     from filters.indoor_weights import Weights
 
     return Weights(random_network(7).eval(), "0" * 64)

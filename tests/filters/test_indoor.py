@@ -12,13 +12,14 @@ import torch
 from PIL import Image, ImageOps
 from torchvision import transforms
 
-from filters import indoor
+from filters import indoor, indoor_pictures
 from filters.indoor import IndoorClassifier, Unreadable, is_indoor, prepare
 from filters.places365 import INDOOR
 from tests.filters.pictures import jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from filters.indoor_weights import Weights
 
@@ -91,6 +92,47 @@ def test_result_does_not_depend_on_the_batch(classifier: IndoorClassifier) -> No
     assert classifier.probabilities(pictures) == together
 
 
+@pytest.mark.parametrize("size", [1, 3, 32])
+def test_batch_size_and_threads_change_no_more_than_rounding(
+    weights: Weights, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Float32 in another batch size, order and number of threads: within 1e-5."""
+    pictures = [jpeg(seed=seed) for seed in range(11)]
+    with IndoorClassifier(weights, threads=1) as one:
+        expected = one.probabilities(pictures)
+    monkeypatch.setattr(indoor, "BATCH", size)
+    with IndoorClassifier(weights, threads=2, engine="channels_last") as two:
+        found = two.probabilities(pictures[::-1])[::-1]
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_any_number_of_pictures_is_judged_in_constant_memory(
+    classifier: IndoorClassifier, tmp_path: Path
+) -> None:
+    """Files are read when their turn comes: never more than a few batches before the results."""
+    path = tmp_path / "one.jpg"
+    path.write_bytes(jpeg())
+    asked = 0
+
+    def endless() -> Iterator[Path]:
+        nonlocal asked
+        while True:
+            asked += 1
+            yield path
+
+    judged = classifier.judge(endless())
+    assert len({next(judged) for _ in range(5)}) == 1
+    assert asked <= 4 * indoor.BATCH
+    assert classifier.probabilities([jpeg()]) == [next(judged)]
+
+
+def test_a_file_that_is_gone_is_a_value(classifier: IndoorClassifier, tmp_path: Path) -> None:
+    """A path that cannot be read says so in its place."""
+    (found,) = classifier.judge([tmp_path / "gone.jpg"])
+    assert isinstance(found, Unreadable)
+    assert "No such file" in found.reason
+
+
 def test_unreadable_pictures_stand_in_their_places(classifier: IndoorClassifier) -> None:
     """One bad file costs the others nothing."""
     good, other = jpeg(seed=1), jpeg(seed=2)
@@ -113,7 +155,7 @@ def test_other_files_and_strange_shapes_are_unreadable(monkeypatch: pytest.Monke
     """No other format, no strip, no bomb is decoded."""
     assert "not a whole JPEG" in prepare(png()).reason
     assert "strip" in prepare(jpeg(1700, 100)).reason
-    monkeypatch.setattr(indoor, "PIXEL_LIMIT", 320 * 240 - 1)
+    monkeypatch.setattr(indoor_pictures, "PIXEL_LIMIT", 320 * 240 - 1)
     assert "pixels" in prepare(jpeg(320, 240)).reason
 
 
@@ -151,9 +193,10 @@ def test_threads_get_their_own_answers(classifier: IndoorClassifier) -> None:
 def test_fingerprint_names_what_the_numbers_depend_on(
     classifier: IndoorClassifier,
 ) -> None:
-    """Engine, version of PyTorch, and the weights' digest."""
+    """Engine, rule, version of PyTorch, and the weights' digest."""
     assert classifier.fingerprint == {
         "engine": "eager",
+        "rule": "mass",
         "torch": torch.__version__,
         "weights_sha256": "0" * 64,
     }

@@ -128,6 +128,15 @@ def test_a_column_that_is_not_written_is_refused(tmp_path: Path) -> None:
         check_products(load_catalogue(path))
 
 
+def test_places365_is_short_for_the_public_weights(tmp_path: Path) -> None:
+    """The name and the address in full are one and the same."""
+    block = TEXT[TEXT.index("  indoor_weights:") : TEXT.index("# What comes out")]
+    path = tmp_path / "data_catalog.yaml"
+    path.write_text(TEXT.replace(block, "  indoor_weights: places365\n\n"), encoding="utf-8")
+    shipped = load_catalogue(SHIPPED).rules.indoor_weights
+    assert load_catalogue(path).rules.indoor_weights == shipped
+
+
 def test_what_is_no_yaml_is_said_with_its_line(tmp_path: Path) -> None:
     """A syntax error is a message with the line, not a traceback."""
     path = tmp_path / "data_catalog.yaml"

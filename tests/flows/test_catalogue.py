@@ -130,9 +130,10 @@ def test_a_column_that_is_not_written_is_refused(tmp_path: Path) -> None:
 
 def test_places365_is_short_for_the_public_weights(tmp_path: Path) -> None:
     """The name and the address in full are one and the same."""
-    block = TEXT[TEXT.index("  indoor_weights:") : TEXT.index("# What comes out")]
+    given = re.search(r"  indoor_weights:\n(    .*\n)+", TEXT)
+    assert given is not None
     path = tmp_path / "data_catalog.yaml"
-    path.write_text(TEXT.replace(block, "  indoor_weights: places365\n\n"), encoding="utf-8")
+    path.write_text(TEXT.replace(given[0], "  indoor_weights: places365\n"), encoding="utf-8")
     shipped = load_catalogue(SHIPPED).rules.indoor_weights
     assert load_catalogue(path).rules.indoor_weights == shipped
 

@@ -38,9 +38,9 @@ in float32, `onnx_int8` with weights and maps of 8 bits. `cuda` is float32 on a 
 ENGINES: Final[tuple[Engine, ...]] = get_args(Engine)
 
 MEASURED: Final[tuple[Engine, ...]] = ("channels_last", "onnx")
-"""What is tried where there is no GPU: the exact ones. `bfloat16` and `compiled` are twice as quick,
-but on weights trained from nothing probabilities of doubtful pictures moved by up to 0.08 and 2 % of
-the decisions changed, beyond what may be; `onnx_int8` is slow besides. These go by name only."""
+"""What is tried where there is no GPU: the exact ones. `bfloat16` and `compiled` are twice as
+quick, but on weights trained from nothing probabilities of doubtful pictures moved by up to 0.08
+and 2 % of the decisions changed; `onnx_int8` is slow besides. These go by name only."""
 
 WORTH: Final = 1.15
 """A later engine of `MEASURED` has to be this many times as fast: near-ties are not left to chance,

@@ -35,7 +35,9 @@ def classes_by(engine: str) -> torch.Tensor:
         return torch.softmax(open_engine(engine, sharp_network())(indoor_engines._made_up()), dim=1)
 
 
-@pytest.mark.parametrize(("engine", "limit"), [("channels_last", 1e-5), ("bfloat16", 0.02)])
+@pytest.mark.parametrize(
+    ("engine", "limit"), [("channels_last", 1e-5), ("mixed", 0.02), ("bfloat16", 0.02)]
+)
 def test_engines_agree_with_the_reference(engine: str, limit: float) -> None:
     """Float32 to rounding; bfloat16 within what is promised, and not by being float32."""
     difference = float((classes_by(engine) - classes_by("eager")).abs().sum(dim=1).max()) / 2

@@ -26,7 +26,7 @@ EARTH_ENGINE_URL: Final = "https://earthengine-highvolume.googleapis.com"
 
 
 WantedEngine = Literal[
-    "auto", "eager", "channels_last", "bfloat16", "compiled", "onnx", "onnx_int8", "cuda"
+    "auto", "eager", "channels_last", "mixed", "bfloat16", "compiled", "onnx", "onnx_int8", "cuda"
 ]
 """`filters.indoor_engines.Engine`, or the dataset's own."""
 

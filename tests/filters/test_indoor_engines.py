@@ -35,7 +35,9 @@ def classes_by(engine: str) -> torch.Tensor:
         return torch.softmax(open_engine(engine, sharp_network())(indoor_engines._made_up()), dim=1)
 
 
-@pytest.mark.parametrize(("engine", "limit"), [("channels_last", 1e-5), ("bfloat16", 0.02)])
+@pytest.mark.parametrize(
+    ("engine", "limit"), [("channels_last", 1e-5), ("mixed", 0.02), ("bfloat16", 0.02)]
+)
 def test_engines_agree_with_the_reference(engine: str, limit: float) -> None:
     """Float32 to rounding; bfloat16 within what is promised, and not by being float32."""
     difference = float((classes_by(engine) - classes_by("eager")).abs().sum(dim=1).max()) / 2
@@ -76,7 +78,7 @@ def test_what_a_machine_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_quickest_is_chosen_with_a_margin(monkeypatch: pytest.MonkeyPatch) -> None:
     """A near-tie goes to the more exact engine; a GPU to itself."""
     speeds = {"channels_last": 10.0, "bfloat16": 9.5}
-    monkeypatch.setattr(indoor_engines, "_seconds", lambda engine, _network: speeds[engine])
+    monkeypatch.setattr(indoor_engines, "_measure", lambda runs: {e: speeds[e] for e in runs})
     monkeypatch.setattr(indoor_engines, "MEASURED", CPU)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_engine(sharp_network()) == Choice("channels_last", speeds, {})
@@ -91,7 +93,7 @@ def test_an_engine_that_judges_differently_is_passed_over(
 ) -> None:
     """However quick it is."""
     speeds = {"channels_last": 10.0, "bfloat16": 1.0}
-    monkeypatch.setattr(indoor_engines, "_seconds", lambda engine, _network: speeds[engine])
+    monkeypatch.setattr(indoor_engines, "_measure", lambda runs: {e: speeds[e] for e in runs})
     monkeypatch.setattr(indoor_engines, "MEASURED", CPU)
     monkeypatch.setattr(indoor_engines, "TOLERANCE", 1e-4)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -11,6 +11,7 @@ import numpy as np
 from pyproj import Geod
 
 from collectors.geo import transformer
+from filters.selection import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,28 +31,13 @@ _NEIGHBOURS: Final = tuple(product((-1, 0, 1), repeat=4))
 _Bin = tuple[str, int, int, int, int]
 
 
-class Shot(Protocol):
+class Shot(Placed, Protocol):
     """What the rule reads of a photo; a `collectors.records.Photo` is one.
 
     Attributes:
-        photo_id: Flickr's id, decimal digits.
-        owner: Flickr's id of the owner.
-        lon: Longitude in degrees.
-        lat: Latitude in degrees.
-        taken_at: Local wall-clock time of the capture, without zone.
         uploaded_at: Time of upload, aware.
     """
 
-    @property
-    def photo_id(self) -> str: ...  # noqa: D102
-    @property
-    def owner(self) -> str: ...  # noqa: D102
-    @property
-    def lon(self) -> float: ...  # noqa: D102
-    @property
-    def lat(self) -> float: ...  # noqa: D102
-    @property
-    def taken_at(self) -> datetime: ...  # noqa: D102
     @property
     def uploaded_at(self) -> datetime: ...  # noqa: D102
 

@@ -27,7 +27,15 @@ Box = tuple[int, int]
 
 
 class Placed(Protocol):
-    """What is read of a photo; a `collectors.records.Photo` is one, and so is a row of it."""
+    """What is read of a photo; a `collectors.records.Photo` is one, and so is a row of it.
+
+    Attributes:
+        photo_id: Flickr's id, decimal digits.
+        owner: Flickr's id of the owner.
+        lon: Longitude in degrees.
+        lat: Latitude in degrees.
+        taken_at: Local wall-clock time of the capture, without zone.
+    """
 
     @property
     def photo_id(self) -> str: ...  # noqa: D102

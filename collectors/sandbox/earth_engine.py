@@ -40,6 +40,7 @@ from collectors.sandbox.limits import REAL_LIMITS, Gate, Limits
 from collectors.sandbox.paging import Pages
 from collectors.sandbox.pixel_requests import read_pixels, write_npy
 from collectors.sandbox.prerendered import Prerendered
+from collectors.sandbox.request_kinds import EARTH_ENGINE_VERBS
 from collectors.sandbox.service_account import GRANT_TYPE, TOKEN_LIFETIME_S, InvalidAssertionError
 from collectors.sandbox.values import Feature, Image, scene_image
 
@@ -164,14 +165,7 @@ class _Service:
     async def compute(self, request: Request) -> Response:
         """Serve POST requests: values, tables and pixels."""
         path, _, verb = request.path_params["path"].rpartition(":")
-        kind = {
-            "compute": "ee.value",
-            "computeFeatures": "ee.features",
-            "computeImages": "ee.features",
-            "getPixels": "ee.get_pixels",
-            "computePixels": "ee.compute_pixels",
-        }.get(verb, "ee.assets")
-        self.meter(kind)
+        self.meter(EARTH_ENGINE_VERBS.get(verb, "ee.assets"))
         content = await request.body()
         return await self._serve(request, lambda: self._answer(path, verb, content))
 

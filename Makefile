@@ -31,7 +31,7 @@ demo: $(VENV)/.ready  ## builds a small dataset in ./demo, against services on t
 	$(RUN)/terrapair demo --root demo
 
 test: $(VENV)/.ready  ## the test suite
-	$(RUN)/python -m pytest -q
+	$(RUN)/python -m pytest -q --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.ready  ## style, types and who may import whom
 	$(RUN)/ruff check .

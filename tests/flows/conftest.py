@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from collectors.sandbox import Sandbox
 from flows.building import SilentWatcher
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of the indoor filter that suit the sandbox's pictures."""
-    folder = tmp_path_factory.mktemp("weights")
-    return make_weights(folder / "weights.pth.tar", SilentWatcher())
+def weights(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Weights of the indoor filter that suit the sandbox's pictures, fitted once for a run."""
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":  # the workers' folders lie beside one another in the run's own
+        folder = folder.parent
+    with FileLock(folder / "weights.lock"):
+        return make_weights(folder / "weights.pth.tar", SilentWatcher())
 
 
 @pytest.fixture(scope="session")

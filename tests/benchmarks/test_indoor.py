@@ -41,6 +41,9 @@ THREADS = 2
 STORED_SIDE_PX = 336
 ROUNDS = 5
 
+DRAWS = (21, 23, 25, 27, 29)
+"""Seeds of the sandbox's pictures that are learnt from; the next of each, of those unseen."""
+
 REFERENCE = transforms.Compose(
     [
         transforms.Resize(256),
@@ -199,25 +202,38 @@ def test_indoor_decision_agreement(weights: Path) -> None:
     )  # fmt: skip
 
 
+def learnt_from_nothing(
+    learnt: Sequence[tuple[bytes, bool]], unseen: Sequence[tuple[bytes, bool]], path: Path
+) -> tuple[float, float]:
+    """Trains on some pictures; returns the share of others that is judged right, and seconds."""
+    begun = time.perf_counter()
+    save_checkpoint(train(learnt, seed=0, threads=THREADS).checkpoint, path)
+    seconds = time.perf_counter() - begun
+    with IndoorClassifier(load(path, sha256=None), threads=THREADS) as classifier:
+        scores = classifier.probabilities([data for data, _ in unseen])
+    right = [is_indoor(s, 0.5) == indoor for s, (_, indoor) in zip(scores, unseen, strict=True)]
+    return float(np.mean(right)), seconds
+
+
 def test_indoor_scratch_accuracy(tmp_path: Path) -> None:
-    """Trained from nothing on 400 pictures, and judged on others."""
+    """Trained from nothing on 400 pictures, and judged on others.
+
+    On the sandbox's pictures several times: which 400 are drawn moves the result by a point or two.
+    """
+    made, seconds = learnt_from_nothing(
+        *([(room_or_field(seed=seed, indoor=bool(seed % 2)), bool(seed % 2)) for seed in seeds]
+          for seeds in (range(400), range(5000, 5500))),
+        tmp_path / "made",
+    )  # fmt: skip
     box = Pictures(0, Landcover(0))
-    bars = [
-        [(room_or_field(seed=seed, indoor=bool(seed % 2)), bool(seed % 2)) for seed in seeds]
-        for seeds in (range(400), range(5000, 5500))
+    draws = [
+        learnt_from_nothing(box.sample(400, seed), box.sample(500, seed + 1), tmp_path / str(seed))
+        for seed in DRAWS
     ]
-    kinds = {"made": bars, "sandbox": [box.sample(400, 21), box.sample(500, 22)]}
-    found = {}
-    for kind, (learnt, unseen) in kinds.items():
-        begun = time.perf_counter()
-        save_checkpoint(train(learnt, seed=0, threads=THREADS).checkpoint, tmp_path / kind)
-        seconds = time.perf_counter() - begun
-        with IndoorClassifier(load(tmp_path / kind, sha256=None), threads=THREADS) as classifier:
-            scores = classifier.probabilities([data for data, _ in unseen])
-        right = [is_indoor(s, 0.5) == indoor for s, (_, indoor) in zip(scores, unseen, strict=True)]
-        found[kind] = (float(np.mean(right)), round(seconds, 1))
     report(
-        "indoor_scratch_accuracy", found["made"][0], "share right", ">= 0.95 in 180 s",
-        seconds=found["made"][1], sandbox=found["sandbox"][0], sandbox_target=">= 0.97",
-        sandbox_seconds=found["sandbox"][1], pictures=400, unseen=500, seed=0,
+        "indoor_scratch_accuracy", made, "share right", ">= 0.95 in 180 s",
+        seconds=round(seconds, 1), pictures=400, unseen=500,
+        sandbox=round(statistics.mean(right for right, _ in draws), 4), sandbox_target=">= 0.97",
+        sandbox_draws=dict(zip(DRAWS, (right for right, _ in draws), strict=True)),
+        sandbox_seconds=[round(took, 1) for _, took in draws], seed=0,
     )  # fmt: skip

@@ -143,12 +143,11 @@ class ConstantBand:
         return np.full(shape, self.value, self.dtype), np.ones(shape, np.bool_)
 
 
-@dataclass(frozen=True, slots=True)
-class CastBand:
-    """A band in another type; values outside its range are held to it."""
+class _OnTheSource:
+    """What a changed band has of the band that it is made of: name and grid."""
 
+    __slots__ = ()
     source: ImageBand
-    dtype: np.dtype[np.generic]
 
     @property
     def name(self) -> str:
@@ -159,6 +158,14 @@ class CastBand:
     def projection(self) -> Projection:
         """See `ImageBand`."""
         return self.source.projection
+
+
+@dataclass(frozen=True, slots=True)
+class CastBand(_OnTheSource):
+    """A band in another type; values outside its range are held to it."""
+
+    source: ImageBand
+    dtype: np.dtype[np.generic]
 
     def read(self, reader: PixelReader) -> Pixels:
         """See `ImageBand`."""
@@ -199,26 +206,16 @@ class PairBand:
 
 
 @dataclass(frozen=True, slots=True)
-class UnmaskedBand:
+class UnmaskedBand(_OnTheSource):
     """A band whose masked pixels show another."""
 
     source: ImageBand
     filling: ImageBand
 
     @property
-    def name(self) -> str:
-        """See `ImageBand`."""
-        return self.source.name
-
-    @property
     def dtype(self) -> np.dtype[np.generic]:
         """See `ImageBand`."""
         return np.promote_types(self.source.dtype, self.filling.dtype)
-
-    @property
-    def projection(self) -> Projection:
-        """See `ImageBand`."""
-        return self.source.projection
 
     def read(self, reader: PixelReader) -> Pixels:
         """See `ImageBand`."""
@@ -229,26 +226,16 @@ class UnmaskedBand:
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedBand:
+class MaskedBand(_OnTheSource):
     """A band masked where another is zero or masked."""
 
     source: ImageBand
     mask: ImageBand
 
     @property
-    def name(self) -> str:
-        """See `ImageBand`."""
-        return self.source.name
-
-    @property
     def dtype(self) -> np.dtype[np.generic]:
         """See `ImageBand`."""
         return self.source.dtype
-
-    @property
-    def projection(self) -> Projection:
-        """See `ImageBand`."""
-        return self.source.projection
 
     def read(self, reader: PixelReader) -> Pixels:
         """See `ImageBand`."""

@@ -198,15 +198,37 @@ def _make_scene(
     west, north = (math.floor(box[0] / gsd) * gsd, math.ceil(box[3] / gsd) * gsd)
     columns, rows = math.ceil((box[2] - west) / gsd), math.ceil((north - box[1]) / gsd)
     raster = shapely.box(west, north - rows * gsd, west + columns * gsd, north)
-    footprint = Geometry(raster, crs, geodesic=False)
+    return aerial_scene(
+        index, time_ms, Geometry(raster, crs, geodesic=False), prefix,
+        corner=(west, north), gsd=gsd, shape=(rows, columns), seed=hash_keys(seed, *block, year),
+    )  # fmt: skip
+
+
+def aerial_scene(
+    index: str, time_ms: int, footprint: Geometry, prefix: str, *,
+    corner: tuple[float, float], gsd: float, shape: tuple[int, int], seed: int,
+) -> Scene:  # fmt: skip
+    """Return an aerial scene.
+
+    Args:
+        index: Name of the asset, without its folder.
+        time_ms: Flight, milliseconds since 1970 UTC.
+        footprint: What it holds, in its own CRS.
+        prefix: Which bands it has, a key of `AERIAL_BANDS`.
+        corner: West and north edge of its raster, metres.
+        gsd: Size of a pixel, metres.
+        shape: Rows and columns of its raster.
+        seed: Of its pixels.
+    """
+    rows, columns = shape
     bands = AERIAL_BANDS[prefix]
     return Scene(
         sensor=Sensor.NAIP,
         index=index,
         time_ms=time_ms,
-        crs=crs,
-        west=west,
-        north=north,
+        crs=footprint.crs,
+        west=corner[0],
+        north=corner[1],
         gsd=gsd,
         columns=columns,
         rows=rows,
@@ -214,7 +236,7 @@ def _make_scene(
         bands=bands,
         properties=describe(index, time_ms, footprint, columns * rows * len(bands)),
         cloud_percent=0.0,
-        seed=hash_keys(seed, *block, year),
+        seed=seed,
     )
 
 

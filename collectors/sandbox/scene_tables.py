@@ -21,7 +21,7 @@ import shapely
 from collectors.sandbox.chance import hash_keys
 from collectors.sandbox.cloud_score import describe_cloud_score, lacks_cloud_score
 from collectors.sandbox.geometry import LONLAT, Geometry, utm_epsg
-from collectors.sandbox.naip import AERIAL_BANDS, describe
+from collectors.sandbox.naip import aerial_scene
 from collectors.sandbox.scenes import BANDS, Scene, Sensor
 from collectors.sandbox.sentinel2_tiles import TILE_M, square_named, tile_corner
 
@@ -192,25 +192,11 @@ def _naip(row: dict[str, Any]) -> Scene:
         rows, columns = json.loads(row["proj_shape"])
     north = south + rows * gsd
     prefix = re.search(r"(?:^|_)([mnc])_\d{7}_", row["id"])
-    index, time_ms = _safe(row["id"]), _milliseconds(row["datetime"])
-    bands = AERIAL_BANDS[prefix.group(1) if prefix else "m"]
-    footprint = Geometry(seen, crs, geodesic=False)
-    return Scene(
-        sensor=Sensor.NAIP,
-        index=index,
-        time_ms=time_ms,
-        crs=crs,
-        west=west,
-        north=north,
-        gsd=gsd,
-        columns=columns,
-        rows=rows,
-        footprint=footprint,
-        bands=bands,
-        properties=describe(index, time_ms, footprint, columns * rows * len(bands)),
-        cloud_percent=0.0,
-        seed=hash_keys(str(row["id"])),
-    )
+    return aerial_scene(
+        _safe(row["id"]), _milliseconds(row["datetime"]), Geometry(seen, crs, geodesic=False),
+        prefix.group(1) if prefix else "m",
+        corner=(west, north), gsd=gsd, shape=(rows, columns), seed=hash_keys(str(row["id"])),
+    )  # fmt: skip
 
 
 def _footprint(wkt: str, crs: str) -> BaseGeometry:

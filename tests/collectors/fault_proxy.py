@@ -7,12 +7,15 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from tests.collectors.loopback import handler_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from http.server import BaseHTTPRequestHandler
 
 
 @dataclass(frozen=True)
@@ -52,19 +55,7 @@ class FaultProxy:
         self.bodies: list[tuple[str, bytes]] = []
         self._upstream = urlsplit(upstream).netloc
         self._lock = threading.Lock()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None: ...
-
-            def do_GET(self) -> None:
-                outer._pass_on(self)
-
-            do_POST = do_GET  # noqa: N815 - the name that http.server looks for
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self._pass_on))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(

@@ -7,7 +7,10 @@ import struct
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,22 @@ class Asked:
     body: str
 
 
+def handler_of(answer: Callable[[BaseHTTPRequestHandler], None]) -> type[BaseHTTPRequestHandler]:
+    """Returns a handler for `http.server` that logs nothing and answers GET and POST alike."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None: ...
+
+        def do_GET(self) -> None:
+            answer(self)
+
+        do_POST = do_GET  # noqa: N815 (the name that the library calls)
+
+    return Handler
+
+
 class Loopback:
     """The server; when the prepared answers are used up it goes on with the last one."""
 
@@ -47,23 +66,12 @@ class Loopback:
         self.asked: list[Asked] = []
         self._released = threading.Event()
         self._lock = threading.Lock()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None: ...
-
-            def do_GET(self) -> None:
-                outer._answer(self)
-
-            do_POST = do_GET  # noqa: N815 (the name that the library calls)
 
         class Server(ThreadingHTTPServer):
             request_queue_size = 64
             daemon_threads = False
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", 0), handler_of(self._answer))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property

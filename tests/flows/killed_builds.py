@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from tests.flows.runs import Run
 
+LATE_IMPORTS = ("collectors.time_zones", "duckdb", "filters.indoor", "filters.indoor_engines",
+                "rasterio", "torchvision.models")  # fmt: skip
+"""What a build imports when it needs it."""
+
 LONGEST_LEG_S = 120.0
 """A build of these tests that takes longer hangs."""
 
@@ -78,7 +82,7 @@ class Killer:
         self._folder = folder
         # The modules are imported once; each build is a fork that has done nothing yet.
         self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload([__name__])
+        self._processes.set_forkserver_preload([__name__, *LATE_IMPORTS])
 
     def finish(self, root: Path) -> int:
         """Builds without a kill and returns how many requests it took."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,7 +61,7 @@ ORDERS = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6),
     cloudy=st.sampled_from([0.0, 0.4]),
@@ -110,6 +110,24 @@ def order_of(day: int, **changes: Any) -> Order:
         DAWN + timedelta(days=day), 5,
     )  # fmt: skip
     return replace(whole, **changes)
+
+
+def test_a_photo_that_waits_for_a_scene_is_due_on_the_day(
+    catalogues: dict[str, Catalogue],
+) -> None:
+    """A cell with its quota is finished until the first deferred photo is 60 days old."""
+    store = memory_store()
+    mine = services(store, catalogues["give_up"], World(1, count=60))
+    collect_cell(order_of(150), mine)
+    commit = read_commit(store, CELL.cell_id, 1)
+    assert commit["surveyed"][0]["ended"] == "quota"
+    first = datetime.fromisoformat(commit["unpaired"]["sentinel2"]["deferred"]["first_taken"])
+    for days, done in ((59, True), (60, False)):
+        due = replace(order_of(0), now=first.replace(tzinfo=UTC) + timedelta(days=days))
+        assert (finished(commit, due, Rules.of(mine), store) is not None) == done
+    silent = services(store, catalogues["give_up"], World(1, silent=True))
+    with pytest.raises(AskedError):
+        collect_cell(due, silent)
 
 
 def test_a_commit_of_an_earlier_release_is_left_to_the_work_itself(

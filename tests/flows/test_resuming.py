@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -10,6 +11,7 @@ import pytest
 
 import flows.services
 from flows.running import RunFailedError
+from flows.sweeping import sweep_dataset
 from flows.verification import verify_dataset
 from tests.flows.power_cuts import manifests
 
@@ -83,3 +85,44 @@ def test_a_build_and_a_backfill_meet_in_one_cell(run: Run, tmp_path: Path) -> No
         f"SELECT DISTINCT sensor FROM '{max(root.glob('manifests/v*'))}/pairs/*.parquet'"
     ).fetchall()
     assert sorted(pairs) == [("naip",), ("sentinel2",)]
+
+
+def test_a_publisher_that_died_keeps_nobody_from_publishing(
+    run: Run, tiny: Path, tmp_path: Path
+) -> None:
+    """Its tables hold an older state: the next one takes the next number, and they are swept up."""
+    root = tmp_path / "d"
+    dead = root / "manifests" / "v0001" / "photos" / "part-00000.parquet"
+    dead.parent.mkdir(parents=True)
+    dead.write_bytes(b"of another state")
+    outcome = run.build(root, catalogue=tiny, regions=("bay",), cells=1)
+    assert (outcome["version"], outcome["version_is_new"]) == ("v0002", True)
+    assert (root / "manifests" / "LATEST").read_text() == "v0002\n"
+    swept = sweep_dataset(str(root), grace=timedelta(0), delete=True)
+    assert [one.found.path for one in swept.waste] == ["manifests/v0001/photos/part-00000.parquet"]
+    assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []
+
+
+def test_a_shard_that_vanishes_while_its_cell_is_in_work_is_not_named(
+    run: Run, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell fails with the reason instead of committing what is gone; the next run mends it."""
+    from flows.chip_stage import ChipStage
+
+    root = tmp_path / "d"
+    work = ChipStage.run
+
+    def lose(self: ChipStage) -> Any:
+        done = work(self)
+        next(root.glob("shards/*/*.tar")).unlink()
+        return done
+
+    with monkeypatch.context() as losing:
+        losing.setattr(ChipStage, "run", lose)
+        with pytest.raises(RunFailedError) as caught:
+            run.build(root, catalogue=tiny, regions=("bay",), cells=1)
+    (trouble,) = caught.value.outcome["troubles"].values()
+    assert "was removed while cell" in trouble
+    assert not list(root.glob("cells/*/*"))
+    run.build(root, catalogue=tiny, regions=("bay",), cells=1)
+    assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import secrets
 import tempfile
+from dataclasses import dataclass
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -16,36 +18,48 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import LocalStore, from_url
 
-from collectors.transport import SetupError
+from collectors.storage_errors import Missing, StorageError, StorageTrouble, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from obstore.store import ObjectStore
+
+__all__ = ["Missing", "StorageError", "Store", "StoredObject", "open_store"]
 
 _REMOTE_SCHEMES: Final = {"s3": "/vsis3/", "gs": "/vsigs/"}
 """URL schemes of remote roots, with GDAL's prefix for the same storage."""
 
+LONGEST_PATIENCE_S: Final = 280.0
+"""Seconds after which a request is not tried again: it is signed once, and the signature is good
+for five minutes (obstore's `RetryConfig.retry_timeout`)."""
 
-class StorageError(SetupError):
-    """The storage cannot be used: the run stops, since nothing could be kept.
+PROBE: Final = ".probe-"
+"""Begin of the names of the small objects by which a storage is tried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as a listing shows it.
 
     Attributes:
-        where: The path or URL that was worked on.
+        path: Its path in the root.
+        size: Bytes.
+        modified_at: When it was written, UTC, by the storage's own clock.
     """
 
-    def __init__(self, where: str, what: str, remedy: str = "") -> None:
-        super().__init__("storage", f"{where}: {what}", remedy)
-        self.args = (where, what, remedy)
-        self.where = where
-
-
-class Missing(LookupError):  # noqa: N818 (an answer more often than an error)
-    """There is nothing at a path of the storage."""
+    path: str
+    size: int
+    modified_at: datetime
 
 
 def open_store(
-    root: str, *, writable: bool = True, options: Mapping[str, str] | None = None
+    root: str,
+    *,
+    writable: bool = True,
+    options: Mapping[str, str] | None = None,
+    patience_s: float = LONGEST_PATIENCE_S,
 ) -> Store:
     """Opens a storage root.
 
@@ -54,20 +68,31 @@ def open_store(
             is created if it may be written.
         writable: False for a root that is only read; then nothing is created or tried out.
         options: Settings of a remote store by obstore's names, such as `endpoint`; what is not
-            given comes from the usual credentials of the cloud's own tools.
+            given comes from the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`,
+            `AWS_ALLOW_HTTP`, `GOOGLE_SERVICE_ACCOUNT` …) and the cloud's usual credentials.
+        patience_s: How long a remote store that answers with 5xx, or not at all, is tried again;
+            at most `LONGEST_PATIENCE_S`.
 
     Raises:
-        StorageError: If the root is of another kind, or a local one cannot be written.
+        StorageError: If the root is of another kind, cannot be written, or does not keep a second
+            writer from overwriting what a first one wrote.
     """
     scheme = urlsplit(root).scheme if "://" in root else ""
     if scheme in _REMOTE_SCHEMES:
         settings: Any = dict(options or {})
-        client: Any = {"allow_http": settings.get("endpoint", "").startswith("http:")}
+        # Else the environment's AWS_ALLOW_HTTP decides.
+        plain = settings.get("endpoint", "").startswith("http:")
+        client: Any = {"allow_http": True} if plain else None
         try:
-            remote = from_url(root, config=settings, client_options=client)
+            remote = from_url(
+                root, config=settings, client_options=client, retry_config=_retries(patience_s)
+            )
         except (BaseError, ValueError) as error:
-            raise StorageError(root, _first_line(error), "Check the address.") from error
-        return Store(root.rstrip("/"), remote, None)
+            raise StorageError(root, first_line(error), "Check the address.") from error
+        store = Store(root.rstrip("/"), remote, None)
+        if writable:
+            store.check()
+        return store
     if scheme not in {"", "file"}:
         raise StorageError(
             root,
@@ -80,10 +105,27 @@ def open_store(
     try:
         store = Store(str(folder), LocalStore(folder), folder)
     except (BaseError, OSError) as error:
-        raise StorageError(str(folder), f"cannot be opened ({_first_line(error)}).") from error
+        raise StorageError(str(folder), f"cannot be opened ({first_line(error)}).") from error
     if writable:
         store.check()
     return store
+
+
+def _retries(patience_s: float) -> Any:
+    """Returns how obstore tries again: the one layer that does so for storage.
+
+    A conditional write is safe to repeat, because `Store.create` reads back what it finds. Time
+    alone ends the tries: obstore's own ten are used up within a minute of 503 at best.
+    """
+    return {
+        "max_retries": 10_000,
+        "retry_timeout": timedelta(seconds=min(patience_s, LONGEST_PATIENCE_S)),
+        "backoff": {
+            "init_backoff": timedelta(milliseconds=100),
+            "max_backoff": timedelta(seconds=5),
+            "base": 2,
+        },
+    }
 
 
 def _make_folder(folder: Path) -> None:
@@ -134,12 +176,17 @@ class Store:
                 obstore.put(self._store, checked, data, mode="create")
         except (AlreadyExistsError, PreconditionError):
             return self.read(path) == data
+        except Missing as error:
+            raise self._no_bucket() from error
         return True
 
     def replace(self, path: str, data: bytes) -> None:
         """Writes an object over whatever is there; only for hints that nothing relies on."""
-        with self._trouble(path, "cannot be written"):
-            obstore.put(self._store, _checked(path), data)
+        try:
+            with self._trouble(path, "cannot be written"):
+                obstore.put(self._store, _checked(path), data)
+        except Missing as error:
+            raise self._no_bucket() from error
 
     def read(self, path: str) -> bytes:
         """Returns the whole object.
@@ -168,9 +215,31 @@ class Store:
         Args:
             prefix: Whole parts of a path: `shards/r1` does not match `shards/r10/…`.
         """
+        return [one.path for one in self.objects(prefix)]
+
+    def objects(self, prefix: str = "", *, deep: bool = True) -> tuple[StoredObject, ...]:
+        """Returns the objects under a folder, sorted by path; none if there is no such folder.
+
+        Args:
+            prefix: Whole parts of a path, as for `list`.
+            deep: Whether those in its folders are meant as well.
+        """
+        folder = _checked(prefix) if prefix else None
         with self._trouble(prefix or ".", "cannot be listed"):
-            pages = obstore.list(self._store, _checked(prefix) if prefix else None)
-            return sorted(entry["path"] for page in pages for entry in page)
+            if deep:
+                entries = [one for page in obstore.list(self._store, folder) for one in page]
+            else:
+                entries = list(obstore.list_with_delimiter(self._store, folder)["objects"])
+        return tuple(sorted(map(_described, entries), key=lambda one: one.path))
+
+    def describe(self, path: str) -> StoredObject:
+        """Returns an object's size and when it was written.
+
+        Raises:
+            Missing: If there is none.
+        """
+        with self._trouble(path, "cannot be read"):
+            return _described(obstore.head(self._store, _checked(path)))
 
     def size(self, path: str) -> int:
         """Returns an object's size in bytes.
@@ -178,8 +247,7 @@ class Store:
         Raises:
             Missing: If there is none.
         """
-        with self._trouble(path, "cannot be read"):
-            return int(obstore.head(self._store, _checked(path))["size"])
+        return self.describe(path).size
 
     def exists(self, path: str) -> bool:
         """Says whether there is an object at the path."""
@@ -215,43 +283,34 @@ class Store:
         """Writes, reads and removes a small object, to know that the storage can do it.
 
         Raises:
-            StorageError: If it cannot; a local file system also needs hard links, which is how an
-                exclusive write is done there.
+            StorageError: If it cannot, or lets a second writer overwrite the first; a local file
+                system also needs hard links, which is how an exclusive write is done there.
         """
-        path = f".probe-{secrets.token_hex(8)}"
+        path = f"{PROBE}{secrets.token_hex(8)}"
         if not self.create(path, path.encode()):
             raise StorageError(self.uri(path), "does not hold what was written to it.")
-        self.delete(path)
+        try:
+            if self.create(path, b"second"):
+                raise StorageError(
+                    self.root,
+                    "lets a second writer overwrite what a first one wrote.",
+                    "Choose storage that honours If-None-Match; without it builds lose work.",
+                )
+        finally:
+            self.delete(path)
 
-    def _trouble(self, path: str, what: str) -> _StorageTrouble:
-        return _StorageTrouble(f"{self.root}/{path}", what)
+    def _no_bucket(self) -> StorageError:
+        return StorageError(
+            self.root, "there is no such bucket.", "Make it, or look at the name and the endpoint."
+        )
 
-
-class _StorageTrouble:
-    """Turns what obstore raises into this module's errors; a taken path is let through."""
-
-    def __init__(self, where: str, what: str) -> None:
-        self._where = where
-        self._what = what
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, FileNotFoundError):
-            raise Missing(self._where) from error
-        if isinstance(error, AlreadyExistsError | PreconditionError):
-            return
-        if isinstance(error, BaseError | OSError):
-            raise StorageError(
-                self._where,
-                f"{self._what} ({_first_line(error)}).",
-                "Look at permissions, free space, credentials and the connection.",
-            ) from error
+    def _trouble(self, path: str, what: str) -> StorageTrouble:
+        return StorageTrouble(f"{self.root}/{path}", what)
 
 
-def _first_line(error: BaseException) -> str:
-    """Returns an error's first line; obstore adds pages of its inner state."""
-    return str(error).strip().split("\n", 1)[0].rstrip(".")
+def _described(entry: Any) -> StoredObject:
+    """Returns what obstore says of an object."""
+    return StoredObject(entry["path"], int(entry["size"]), entry["last_modified"].astimezone(UTC))
 
 
 def _checked(path: str) -> str:

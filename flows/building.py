@@ -11,6 +11,7 @@ from collectors.cells import grounds_of
 from collectors.transport import SetupError, TroubleRemains
 from flows.catalogue_text import CatalogueError
 from flows.cell import collect_cell
+from flows.finished import leave_out_finished
 from flows.orders import Order, Summary
 from flows.services import RunStopped
 
@@ -192,9 +193,10 @@ def collect_all(
     Returns:
         The counts of the whole run.
     """
+    orders, parts = leave_out_finished(orders, services, watcher.line)
     watcher.begin(len(orders))
     if each is None:
-        parts = [collect_guarded(order, services, watcher) for order in orders]
-    else:
-        parts = each(orders)
+        parts += [collect_guarded(order, services, watcher) for order in orders]
+    elif orders:
+        parts += each(orders)
     return total(parts, services)

@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime  # noqa: TC003 - the step's adapter needs it
 from typing import TYPE_CHECKING, Final, Literal
 
-from collectors.transport import SetupError
+from collectors.shards import shard_paths
+from collectors.transport import SetupError, TroubleRemains
 from flows.batches import Batches
 from flows.cell_state import CellState, commit_cell, load_cell
 from flows.chip_stage import ChipStage
 from flows.orders import Order, Summary
 from flows.photo_stage import PhotoStage
 from flows.steps import Steps
+from flows.sweeping import check_sweeps
 from flows.work import CellWork
 
 if TYPE_CHECKING:
@@ -85,11 +87,12 @@ def _collect_once(
     judgement = services.catalogue.judgement
     key = order.key(judgement + services.weights, rules.quota_per_cell, flickr.calls_per_cell)
     steps = Steps.of(services.store, order.cell_id, generation, key)
+    check_sweeps(services.store, order.cell_id, steps.show_presence())
     now = steps.remember("begin", _Begin, lambda: _Begin(order.now)).now
     batches = Batches(
         services.store, order.cell_id, state.shards, f"{judgement[:16]}-{services.weights[:16]}"
     )
-    work = CellWork(order, now, generation, services, steps, batches, summary)
+    work = CellWork(order, now, generation, services, steps.as_of(now), batches, summary)
 
     def say(step: Step) -> Callable[[int], None]:
         return lambda count: tell(order.cell_id, step, count) if tell else None
@@ -105,12 +108,22 @@ def _collect_once(
         steps.clear()
         batches.clear()
         return now, False
+    _check_shards(state, new, services)
     first = commit_cell(services.store, new, services.catalogue, order.seed)
     steps.clear()
     if not first:
         return now, None
     batches.clear()
     return now, True
+
+
+def _check_shards(state: CellState, new: CellState, services: Services) -> None:
+    """Sees that the shards which a commit is about to name are still there."""
+    lost = set(new.shards) - set(state.shards) - set(shard_paths(services.store, new.cell_id))
+    if lost:
+        raise TroubleRemains(
+            "storage", f"{min(lost)} was removed while cell {new.cell_id} was in work"
+        )
 
 
 def _check_rules(state: CellState, order: Order, services: Services) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from flows.rows import ROWS, ChipRow, PairRow, PhotoRow, RejectRow, Row, sort_key
 from flows.tables import from_arrow, parquet_bytes, part_schema, read_parquet, to_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from collectors.storage import Store
     from flows.catalogue import Catalogue
+    from flows.orders import Order
 
 COMMITS: Final = "cells"
 
@@ -48,6 +50,42 @@ class Surveyed:
         """Reads a survey as a commit holds it."""
         counts = {name: tuple(record[name]) for name in ("found", "new")}
         return cls(**{**record, **counts})
+
+
+def searched_until(surveys: Iterable[Surveyed], order: Order, quota: int) -> datetime | None:
+    """Returns since when uploads are new: only where everything older was looked at.
+
+    Args:
+        surveys: What was searched in the cell.
+        order: What is asked now.
+        quota: Kept photos that it wants in its part of the cell.
+    """
+    done = [
+        datetime.fromisoformat(one.uploaded_until)
+        for one in surveys
+        if one.ended == "exhausted"
+        and one.ground == order.ground_key
+        and date.fromisoformat(one.taken_from) <= order.taken_from
+        and date.fromisoformat(one.taken_until) >= order.taken_until
+        and one.quota >= quota
+    ]
+    if order.doubt_later_surveys:
+        done = [moment for moment in done if moment <= order.now]
+    return max(done, default=None)
+
+
+def count_unpaired(photos: Iterable[PhotoRow]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Counts photos without a pair, by sensor and reason, with the earliest day of capture."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for photo in photos:
+        taken = photo.taken_at.date().isoformat()
+        for sensor, reason in photo.unpaired.items():
+            one = found.setdefault(sensor, {}).setdefault(
+                reason, {"photos": 0, "first_taken": taken}
+            )
+            one["photos"] += 1
+            one["first_taken"] = min(one["first_taken"], taken)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +212,7 @@ def commit_cell(store: Store, state: CellState, catalogue: Catalogue, seed: int)
         "parts": parts,
         "shards": list(state.shards),
         "counts": {product: len(state.rows(product)) for product in ROWS},
+        "unpaired": count_unpaired(state.photos),
         "seed": seed,
         "judgement": state.judgement,
         "weights": state.weights,

@@ -72,7 +72,9 @@ class ChipStage:
         self._placed_with = {row.chip_id: row.generation for row in self.state.chips}
         placed = self.work.steps.remember("placed", Placed, self._place)
         chips = self._fetch(placed)
-        return self._pair(placed, chips)
+        state = self._settle(self._pair(placed, chips), chips)
+        self._count(state)
+        return state
 
     def _place(self) -> Placed:
         """Places chips for all sensors and resolves their scenes in as few requests as can be."""
@@ -103,7 +105,9 @@ class ChipStage:
         spots = []
         for photo in self._unpaired(name):
             age = (self.work.now.date() - photo.taken_at.date()).days
-            if age < sensor.settle_days:
+            # One that was old enough once stays so, whatever a run's clock says.
+            young = photo.unpaired.get(name, "deferred") in {"deferred", "not_requested"}
+            if young and age < sensor.settle_days:
                 waiting[photo.photo_id] = "deferred"
                 continue
             spots.append(
@@ -215,19 +219,45 @@ class ChipStage:
             replace(photo, unpaired=_reasons(photo, unpaired, with_pair))
             for photo in photos.values()
         )
-        fresh = {photo.photo_id for photo in made if photo.generation == self.work.generation}
-        self.work.summary.paired += len(fresh & with_pair.keys())
-        for photo in made:
-            if photo.photo_id in fresh:
-                self.work.summary.unpaired.update(
-                    f"{name}: {why}" for name, why in photo.unpaired.items()
-                )
         return replace(
             self.state,
             photos=made,
             chips=tuple(replace(row, photos=counts[row.chip_id]) for row in chips.values()),
             pairs=tuple(pairs),
         )
+
+    def _settle(self, state: CellState, new: Sequence[ChipRow]) -> CellState:
+        """Gives photos that were left over beside a chip without scene their lasting reason.
+
+        Only fetching shows that such a chip takes nobody. The next build would find it so, and a
+        build that finds nothing new must change nothing.
+        """
+        later = replace(self, state=state)
+        found: dict[str, dict[str, str]] = {}
+        for name in sorted({row.sensor for row in new if not row.kept}):
+            if self._sensors[name].no_scene is NoScene.ASK_AGAIN:
+                continue
+            _, _, unplaced = later._place_sensor(name)  # noqa: SLF001 - the same class
+            for photo_id, reason in unplaced.items():
+                found.setdefault(photo_id, {})[name] = reason
+        photos = tuple(
+            replace(photo, unpaired={**photo.unpaired, **found.get(photo.photo_id, {})})
+            for photo in state.photos
+        )
+        return replace(state, photos=photos)
+
+    def _count(self, state: CellState) -> None:
+        """Counts what became of the photos of this run."""
+        fresh = {
+            photo.photo_id: photo
+            for photo in state.photos
+            if photo.generation == self.work.generation
+        }
+        self.work.summary.paired += len(fresh.keys() & {pair.photo_id for pair in state.pairs})
+        for photo in fresh.values():
+            self.work.summary.unpaired.update(
+                f"{name}: {why}" for name, why in photo.unpaired.items()
+            )
 
 
 def _reasons(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from flows import indoor_commands, looking_commands
+from flows import indoor_commands, looking_commands, sweep_command
 from flows.console import (
     WRONG_USE,
     AsJson,
@@ -281,6 +281,7 @@ app.add_typer(looking_commands.catalog_app, name="catalog")
 app.add_typer(indoor_commands.indoor_app, name="indoor")
 app.command()(looking_commands.verify)
 app.command()(looking_commands.doctor)
+app.command()(sweep_command.sweep)
 
 
 def main() -> None:

@@ -27,6 +27,8 @@ class Order:
             paging is stable, and a photo's age is reckoned from it.
         seed: The dataset's seed.
         accept_changed_rules: Go on where the cell was judged by other rules.
+        doubt_later_surveys: A clock is or was wrong: surveys that say they looked at uploads later
+            than `now` do not count.
     """
 
     ground: Ground
@@ -36,6 +38,7 @@ class Order:
     now: datetime
     seed: int
     accept_changed_rules: bool = False
+    doubt_later_surveys: bool = False
 
     @property
     def cell_id(self) -> str:

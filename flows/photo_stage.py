@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.flickr import SearchPage
@@ -13,12 +13,13 @@ from filters.metadata import Rules, screen
 from filters.sampling import photo_hash, quota_for
 from filters.selection import Candidate, Held, choose
 from filters.survey import Probe, Survey
-from flows.cell_state import Surveyed
+from flows.cell_state import Surveyed, searched_until
 from flows.photo_work import judge_photos, kept_row, rejected_row, unreadable_row
 from flows.picture_comparison import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from flows.batches import Finished, Piece
     from flows.cell_state import CellState
@@ -74,7 +75,7 @@ class PhotoStage:
         here = [row for row in self.state.photos if self.work.order.ground.holds(row.lon, row.lat)]
         for row in here:
             self._held.add(row)
-        since = self._since()
+        since = searched_until(self.state.surveyed, self.work.order, self.quota)
         if self._held.total >= self.quota or (since is not None and since >= self.work.now):
             self._say_short()
             return self.state
@@ -123,19 +124,6 @@ class PhotoStage:
             [probe], seed, self.quota, flickr.calls_per_cell,
             split_above=min(flickr.split_above, max(FULL_PAGE, SURPLUS * self.quota)),
         )  # fmt: skip
-
-    def _since(self) -> datetime | None:
-        """Returns since when uploads are new: only where everything older was looked at."""
-        done = [
-            datetime.fromisoformat(one.uploaded_until)
-            for one in self.state.surveyed
-            if one.ended == "exhausted"
-            and one.ground == self.work.order.ground_key
-            and date.fromisoformat(one.taken_from) <= self.work.order.taken_from
-            and date.fromisoformat(one.taken_until) >= self.work.order.taken_until
-            and one.quota >= self.quota
-        ]
-        return max(done, default=None)
 
     def _search(self, survey: Survey, since: datetime | None) -> Survey:
         """Makes searches until enough photos wait, and screens what they bring."""

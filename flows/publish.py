@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from collectors.storage import Missing
 from flows.cell_state import latest_generations, read_commit
 from flows.coverage import describe_coverage
-from flows.dataset import LATEST, MANIFESTS, Version, read_version, version_names
+from flows.dataset import LATEST, MANIFESTS, Version, read_version
 from flows.rows import ROWS
 from flows.settling import Settled, settle_cells
 from flows.splitting import Splitting, check_splits, line_about, same_splits
@@ -60,30 +61,35 @@ def publish(
     Raises:
         SetupError: If the catalogue's splits are not those that the dataset was begun with.
     """
-    generations = latest_generations(store)
-    latest = read_version(store)
-    if not generations or (
-        latest is not None
-        and latest.manifest["cells"] == generations
-        and same_splits(catalogue.splits, latest)
-    ):
-        return latest, False
-    commits = {
-        name: read_commit(store, name, number) for name, number in sorted(generations.items())
-    }
-    settled = settle_cells(store, commits, catalogue.rules.same_picture)
-    read = partial(_settled_rows, store, catalogue, commits, settled)
+    first_free = 1
     while True:
-        check_splits(catalogue.splits, read_version(store), store.root)
+        generations = latest_generations(store)
+        latest = read_version(store)
+        if not generations or (
+            latest is not None
+            and latest.manifest["cells"] == generations
+            and same_splits(catalogue.splits, latest)
+        ):
+            if latest is not None:
+                _point_to(store, latest.name)
+            return latest, False
+        check_splits(catalogue.splits, latest, store.root)
+        commits = {
+            name: read_commit(store, name, number) for name, number in sorted(generations.items())
+        }
+        settled = settle_cells(store, commits, catalogue.rules.same_picture)
+        read = partial(_settled_rows, store, catalogue, commits, settled)
         splitting = Splitting(
             catalogue.splits.rule(seed), commits, read,
             owner_disjoint=catalogue.splits.owner_disjoint,
         )  # fmt: skip
-        names = version_names(store)
-        name = f"v{int(names[-1][1:]) + 1 if names else 1:04d}"
+        number = max(first_free, int(latest.name[1:]) + 1 if latest else 1)
+        name = f"v{number:04d}"
         tell(f"publishing {len(commits)} cells as {name}")
         tables = _write_tables(store, catalogue, list(commits), read, splitting, name)
         if tables is None:
+            # Another publisher's, who goes on or has died: in either case the number is gone.
+            first_free = number + 1
             continue
         manifest: dict[str, Any] = {
             "schema": catalogue.schema_name,
@@ -114,9 +120,21 @@ def publish(
         }
         data = json.dumps(manifest, indent=1, sort_keys=True).encode()
         if store.create(f"{MANIFESTS}/{name}/manifest.json", data):
-            store.replace(LATEST, f"{name}\n".encode())
+            _point_to(store, name)
             tell(line_about(manifest["splits"]))
             return Version(name, manifest), True
+        first_free = number + 1
+
+
+def _point_to(store: Store, name: str) -> None:
+    """Lets the hint name the newest version; a publisher may have died before it did so."""
+    hint = f"{name}\n".encode()
+    try:
+        if store.read(LATEST) == hint:
+            return
+    except Missing:
+        pass
+    store.replace(LATEST, hint)
 
 
 def _distinct(engines: Iterator[dict[str, str]]) -> list[dict[str, str]]:

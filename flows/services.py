@@ -137,7 +137,7 @@ def open_services(
     from flows.inference import settle_inference
     from flows.weights import obtain_weights
 
-    store = open_store(root)
+    store = open_store(root, patience_s=settings.patience_seconds)
     key, secret = settings.flickr_login()
     flickr = Flickr(
         key, secret, url=settings.flickr_url, throttle=settings.flickr_throttle(),

@@ -7,7 +7,7 @@ committed (or turned out to hold nothing new) its steps have done their work and
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -47,15 +47,38 @@ class Steps:
     Attributes:
         store: The dataset.
         prefix: Begin of the steps' paths.
+        moment: What tells the answers as of one time from those as of another.
     """
 
     store: Store
     prefix: str
+    moment: str = ""
 
     @classmethod
     def of(cls, store: Store, cell_id: str, generation: int, order_key: str) -> Steps:
         """Returns the steps towards a generation under an order."""
         return cls(store, f"steps/{cell_id}/{generation:06d}-{order_key}-")
+
+    def as_of(self, now: datetime) -> Steps:
+        """Returns the steps that hold as of a time.
+
+        Answers as of another time, which a run left that was stopped while it tidied up, are not
+        mixed with them: what was uploaded in between would never be looked at.
+        """
+        return replace(self, moment=f"{now:%Y%m%dT%H%M%S%f}-")
+
+    def show_presence(self) -> datetime:
+        """Leaves a sign of life, for which a sweep spares the cell.
+
+        Returns:
+            When that was, by the storage's own clock, UTC.
+        """
+        path = f"{self.prefix}present"
+        self.store.replace(path, b"")
+        try:
+            return self.store.describe(path).modified_at
+        except Missing:  # another run of the same order has just tidied up
+            return self.show_presence()
 
     def remember(
         self, name: str, kind: Callable[..., Decided], decide: Callable[[], Decided]
@@ -67,7 +90,7 @@ class Steps:
             kind: Type of the value: records, and tuples, lists and dicts of them.
             decide: Called once, if nothing is written under the name.
         """
-        path = f"{self.prefix}{name}.json.gz"
+        path = f"{self.prefix}{self.moment}{name}.json.gz"
         try:
             return self._read(path, kind)
         except Missing:
@@ -82,7 +105,7 @@ class Steps:
         return found
 
     def clear(self) -> None:
-        """Removes the steps."""
+        """Removes the steps, as of whatever time."""
         for path in self.store.list(self.prefix.rsplit("/", 1)[0]):
             if path.startswith(self.prefix):
                 self.store.delete(path)

@@ -17,7 +17,7 @@ from collectors.storage import Missing, open_store
 from collectors.transport import SetupError
 from flows.byte_invariants import ByteInvariants
 from flows.catalogue_blocks import SensorSource
-from flows.cell_state import read_commit
+from flows.cell_state import count_unpaired, read_commit
 from flows.dataset import Version, local_files, read_version
 from flows.findings import Finding
 from flows.photo_invariants import PhotoInvariants
@@ -134,6 +134,12 @@ def _check_counts(
         f"cell {rows.cell_id}: {chips} chips are rows, and {counts['chips']} were placed",
     )
     if not lost and not moved:
+        if "unpaired" in commit:  # commits of the first release do not say it
+            finding.expect(
+                commit["unpaired"] == count_unpaired(rows.photos),
+                f"cell {rows.cell_id}: its commit counts other photos without a pair than its rows"
+                " give",
+            )
         finding.expect(
             len(rows.pairs) == counts["pairs"],
             f"cell {rows.cell_id}: {len(rows.pairs)} pairs are rows, and {counts['pairs']} were"

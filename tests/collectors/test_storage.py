@@ -5,12 +5,14 @@ from __future__ import annotations
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from collectors.storage import Missing, StorageError, Store, open_store
-from tests.collectors.object_server import ObjectServer
+from collectors.leftovers import discard, probes, storage_time, unfinished_files
+from collectors.storage import PROBE, Missing, StorageError, Store, open_store
+from tests.collectors.s3_server import S3Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +25,8 @@ def store(request, tmp_path: Path) -> Iterator[Store]:
     if request.param == "local":
         yield open_store(str(tmp_path / "root"))
         return
-    with ObjectServer() as server:
-        yield open_store("s3://bucket/some/prefix", options=server.options)
+    with S3Server() as server:
+        yield open_store(f"s3://{server.bucket}/some/prefix", options=server.options)
 
 
 def test_what_is_written_is_read(store):
@@ -136,7 +138,7 @@ def test_addresses_of_a_local_root(tmp_path):
 )
 def test_addresses_of_a_remote_root(root, gdal):
     """A remote object has no file, a URL for DuckDB, and GDAL's own form."""
-    store = open_store(root, options={"skip_signature": "true"})
+    store = open_store(root, writable=False, options={"skip_signature": "true"})
     assert store.local_path("a/b.tar") is None
     assert store.uri("a/b.tar") == f"{root.rstrip('/')}/a/b.tar"
     assert store.gdal_path("a/b.tar") == f"{gdal}a/b.tar"
@@ -190,10 +192,14 @@ def test_other_kinds_of_storage_are_refused(root):
 
 def test_a_bucket_that_refuses_is_a_storage_error():
     """Access denied is an error with the address and the remedy, not an empty answer."""
-    with ObjectServer(refusing=True) as server:
-        store = open_store("s3://bucket/prefix", options=server.options)
+    with S3Server() as server:
+        server.judge = lambda _method, _path: 403
+        root = f"s3://{server.bucket}/prefix"
+        with pytest.raises(StorageError, match="credentials"):
+            open_store(root, options=server.options)
+        store = open_store(root, writable=False, options=server.options)
         for use in (store.read, store.list, store.size):
-            with pytest.raises(StorageError, match="s3://bucket/prefix/x"):
+            with pytest.raises(StorageError, match=f"{root}/x"):
                 use("x")
         with pytest.raises(StorageError, match="credentials"):
             store.create("x", b"1")
@@ -205,3 +211,40 @@ def test_storage_errors_survive_pickling():
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), vars(copy)) == (str(error), vars(error))
     assert str(copy) == "storage: /data: is full. Make room."
+
+
+def test_objects_say_when_they_were_written(store):
+    """Size and time, by the storage's clock; with their folders' objects or without."""
+    store.create("a/b", b"123")
+    store.create("c", b"1")
+    deep = {one.path: one.size for one in store.objects()}
+    assert deep == {"a/b": 3, "c": 1}
+    (direct,) = store.objects(deep=False)
+    assert (direct, direct.modified_at.utcoffset()) == (store.describe("c"), timedelta(0))
+    with pytest.raises(Missing):
+        store.describe("a/c")
+
+
+def test_what_a_dead_process_left_is_shown_and_removed(tmp_path):
+    """A half-written file, which no listing shows, and a probe; whole objects are not touched."""
+    store = open_store(str(tmp_path))
+    store.create("a/b.tar", b"1")
+    (tmp_path / "a" / "b.tar#12").write_bytes(b"half")
+    (tmp_path / f"{PROBE}1").write_bytes(b"1")
+    (half,) = unfinished_files(store)
+    assert (half.path, half.size) == ("a/b.tar#12", 4)
+    assert [one.path for one in probes(store)] == [f"{PROBE}1"]
+    assert store.list() == [f"{PROBE}1", "a/b.tar"]
+    discard(store, half)
+    discard(store, half)
+    assert unfinished_files(store) == []
+    with pytest.raises(ValueError, match="no unfinished file"):
+        discard(store, store.describe("a/b.tar"))
+
+
+def test_the_storage_tells_its_own_time(store):
+    """By a small object that is gone afterwards."""
+    store.create("x", b"1")
+    assert storage_time(store) >= store.describe("x").modified_at
+    assert store.list() == ["x"]
+    assert probes(store) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
@@ -39,6 +39,17 @@ def run(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs builds against the sandbox, one cell after the other, without Prefect."""
     folder = tmp_path_factory.mktemp("run")
     return Run(sandbox, small_catalogue(folder / "data_catalog.yaml"), folder / "cache")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue of a few photos a cell and small chips, for builds that are made many times."""
+
+    def shrink(document: Any) -> None:
+        for sensor in ("sentinel2", "naip"):
+            document["sources"][sensor] |= {"size_px": 160, "area_px": 80}
+
+    return small_catalogue(tmp_path_factory.mktemp("tiny") / "tiny.yaml", shrink, quota=6)
 
 
 @pytest.fixture(scope="session")

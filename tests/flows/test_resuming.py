@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
 import flows.services
-from collectors.storage import Store
 from flows.running import RunFailedError
+from flows.sweeping import sweep_dataset
 from flows.verification import verify_dataset
+from tests.flows.power_cuts import manifests
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.flows.runs import Run
-
-
-class PowerCutError(BaseException):
-    """The machine is gone: nothing that catches exceptions catches this."""
-
-
-class FailingStore(Store):
-    """A storage whose machine dies before or after its n-th write."""
-
-    left = 10**9
-    after = False
-
-    def create(self, path: str, data: bytes) -> bool:
-        """Writes, or dies."""
-        FailingStore.left -= 1
-        if FailingStore.left == 0 and not FailingStore.after:
-            raise PowerCutError
-        done = super().create(path, data)
-        if FailingStore.left == 0:
-            raise PowerCutError
-        return done
-
-
-def manifests(root: Path) -> dict[str, bytes]:
-    """Returns the files of all versions."""
-    folder = root / "manifests"
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
 
 
 @pytest.fixture(scope="module")
@@ -52,74 +27,6 @@ def whole(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes
     root = tmp_path_factory.mktemp("whole")
     run.build(root, regions=("bay",), cells=1)
     return manifests(root)
-
-
-@pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives builds the store that dies."""
-    import collectors.storage
-
-    opened = collectors.storage.open_store
-
-    def open_failing(root: str, **options: Any) -> Store:
-        store = opened(root, **options)
-        store.__class__ = FailingStore
-        return store
-
-    monkeypatch.setattr(collectors.storage, "open_store", open_failing)
-
-
-@pytest.mark.usefixtures("failing")
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_power_cut_at_every_third_write_changes_nothing(
-    run: Run, whole: dict[str, bytes], tmp_path: Path, after: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The build dies at its 1st write, then at the 4th, the 7th …, each time on the same root."""
-    root = tmp_path / "d"
-    monkeypatch.setattr(FailingStore, "after", after)
-    cuts = 0
-    for nth in range(1, 1000, 3):
-        monkeypatch.setattr(FailingStore, "left", nth)
-        try:
-            run.build(root, regions=("bay",), cells=1)
-        except PowerCutError:
-            cuts += 1
-            continue
-        break
-    assert cuts >= 3
-    assert manifests(root) == whole
-    assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []
-
-
-@pytest.mark.usefixtures("failing")
-def test_finished_downloads_are_not_made_twice(
-    run: Run, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What stood in a shard before the power cut is read from it; only the rest is fetched."""
-    run.sandbox.reset()
-    run.build(tmp_path / "never", regions=("bay",), cells=1)
-    once = run.sandbox.counts()
-    root = tmp_path / "d"
-    monkeypatch.setattr(FailingStore, "after", False)
-    monkeypatch.setattr(FailingStore, "left", 10**9)
-    shards = len(list((tmp_path / "never").glob("shards/*/*.tar")))
-    assert shards >= 2
-    run.sandbox.reset()
-
-    def die_at_the_commit(self: Store, path: str, data: bytes) -> bool:
-        if path.startswith("cells/"):
-            raise PowerCutError
-        return Store.create(self, path, data)
-
-    with monkeypatch.context() as dying:
-        dying.setattr(FailingStore, "create", die_at_the_commit)
-        with pytest.raises(PowerCutError):
-            run.build(root, regions=("bay",), cells=1)
-    run.build(root, regions=("bay",), cells=1)
-    counts = run.sandbox.counts()
-    for kind in ("photo.get", "ee.get_pixels", "ee.features", "flickr.search"):
-        assert counts[kind] == once[kind], kind
-    assert manifests(root) == whole
 
 
 def test_nothing_is_left_of_the_way(run: Run, whole: dict[str, bytes], tmp_path: Path) -> None:
@@ -178,3 +85,44 @@ def test_a_build_and_a_backfill_meet_in_one_cell(run: Run, tmp_path: Path) -> No
         f"SELECT DISTINCT sensor FROM '{max(root.glob('manifests/v*'))}/pairs/*.parquet'"
     ).fetchall()
     assert sorted(pairs) == [("naip",), ("sentinel2",)]
+
+
+def test_a_publisher_that_died_keeps_nobody_from_publishing(
+    run: Run, tiny: Path, tmp_path: Path
+) -> None:
+    """Its tables hold an older state: the next one takes the next number, and they are swept up."""
+    root = tmp_path / "d"
+    dead = root / "manifests" / "v0001" / "photos" / "part-00000.parquet"
+    dead.parent.mkdir(parents=True)
+    dead.write_bytes(b"of another state")
+    outcome = run.build(root, catalogue=tiny, regions=("bay",), cells=1)
+    assert (outcome["version"], outcome["version_is_new"]) == ("v0002", True)
+    assert (root / "manifests" / "LATEST").read_text() == "v0002\n"
+    swept = sweep_dataset(str(root), grace=timedelta(0), delete=True)
+    assert [one.found.path for one in swept.waste] == ["manifests/v0001/photos/part-00000.parquet"]
+    assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []
+
+
+def test_a_shard_that_vanishes_while_its_cell_is_in_work_is_not_named(
+    run: Run, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell fails with the reason instead of committing what is gone; the next run mends it."""
+    from flows.chip_stage import ChipStage
+
+    root = tmp_path / "d"
+    work = ChipStage.run
+
+    def lose(self: ChipStage) -> Any:
+        done = work(self)
+        next(root.glob("shards/*/*.tar")).unlink()
+        return done
+
+    with monkeypatch.context() as losing:
+        losing.setattr(ChipStage, "run", lose)
+        with pytest.raises(RunFailedError) as caught:
+            run.build(root, catalogue=tiny, regions=("bay",), cells=1)
+    (trouble,) = caught.value.outcome["troubles"].values()
+    assert "was removed while cell" in trouble
+    assert not list(root.glob("cells/*/*"))
+    run.build(root, catalogue=tiny, regions=("bay",), cells=1)
+    assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []

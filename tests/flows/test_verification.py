@@ -66,6 +66,16 @@ def test_a_missing_shard_is_found(copy: Path) -> None:
     assert "is missing" in broken(copy)["shards-whole"][0]
 
 
+def test_a_commit_that_miscounts_the_unpaired_is_found(copy: Path) -> None:
+    """By these counts later builds know whether anything is left to do in the cell."""
+    path = max(copy.glob("cells/*/*.json"))
+    commit = json.loads(path.read_text())
+    reasons = next(iter(commit["unpaired"].values()))
+    next(iter(reasons.values()))["photos"] += 1
+    path.write_text(json.dumps(commit))
+    assert set(broken(copy)) == {"one-row-per-photo"}
+
+
 @pytest.mark.parametrize("product", ["photos", "rejects", "chips", "pairs"])
 def test_a_removed_row_is_found(copy: Path, product: str) -> None:
     """In any of the four products."""

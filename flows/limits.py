@@ -18,6 +18,7 @@ from flows.limit_terms import Terms
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from flows.budgets import Ledger
     from flows.limit_terms import LimitKeeper
     from flows.settings import Settings
 
@@ -39,21 +40,29 @@ class Limits:
         flickr: Of Flickr's API.
         photos: Of the photo host.
         earth_engine: Of Earth Engine.
+        ledger: Counts Earth Engine's requests against a budget; None without one.
         sharing: Keeps them in step with other processes; None where this process is alone.
     """
 
     flickr: Throttle
     photos: Throttle
     earth_engine: Throttle
+    ledger: Ledger | None = None
     sharing: Sharing | None = None
 
     def close(self) -> None:
         """Gives back what is held for this process."""
         if self.sharing is not None:
             self.sharing.close()
+        if self.ledger is not None:
+            self.ledger.close()
 
 
-def open_limits(settings: Settings, tell: Callable[[str], None] = lambda _line: None) -> Limits:
+def open_limits(
+    settings: Settings,
+    tell: Callable[[str], None] = lambda _line: None,
+    ledger: Ledger | None = None,
+) -> Limits:
     """Makes the throttles of a run.
 
     Where a Prefect server is set that other processes can reach (`PREFECT_API_URL`, or the active
@@ -62,10 +71,10 @@ def open_limits(settings: Settings, tell: Callable[[str], None] = lambda _line: 
     Args:
         settings: Rates, slots, and what the limits belong to.
         tell: Takes a line about waiting and slowness.
+        ledger: Counts Earth Engine's requests; closed with the limits.
     """
-    limits = Limits(
-        settings.flickr_throttle(), settings.photo_throttle(), settings.earth_engine_throttle()
-    )
+    earth_engine = settings.earth_engine_throttle(*([ledger.spend] if ledger else []))
+    limits = Limits(settings.flickr_throttle(), settings.photo_throttle(), earth_engine, ledger)
     from prefect.settings import PREFECT_API_URL
 
     if PREFECT_API_URL.value():
@@ -85,7 +94,7 @@ def terms_of(settings: Settings) -> tuple[Terms, Terms, Terms]:
     return (
         Terms(
             f"terrapair-flickr-{hashlib.sha256(key.encode()).hexdigest()[:12]}",
-            "Flickr", 1, 1, settings.flickr_calls_per_second, patience_s,
+            "Flickr", 1, 1, settings.flickr_rate, patience_s,
         ),
         Terms(
             f"terrapair-photos-{_slug(hosts)}",
@@ -130,12 +139,21 @@ class Sharing:
 
     def close(self) -> None:
         """Gives everything back; calls that still wait are told that the run has ended."""
-        for _terms, throttle in self._shares:
-            throttle.close(lambda: TroubleRemains("limits", "the run has ended"))
+        self._shut("the run has ended")
         self._end.set()
         self._thread.join()
 
+    def _shut(self, why: str) -> None:
+        for _terms, throttle in self._shares:
+            throttle.close(lambda: TroubleRemains("limits", why))
+
     def _work(self) -> None:
+        try:
+            self._connect()
+        finally:  # a call that waits must not wait for ever for a thread that has died
+            self._shut("nothing keeps this process's share any more; see the log")
+
+    def _connect(self) -> None:
         from prefect.client.orchestration import get_client
         from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 

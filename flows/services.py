@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,7 +52,7 @@ class Services:
         pixel_pool: Threads that wait for Earth Engine.
         stop: Set when the whole run has to stop.
         first_weights: SHA-256 of those that the dataset was begun with; empty if they are these.
-        limits: What holds the calls back.
+        limits: What holds the calls back, to be given back at the end.
     """
 
     store: Store
@@ -63,9 +64,9 @@ class Services:
     weights: str
     photo_pool: ThreadPoolExecutor
     pixel_pool: ThreadPoolExecutor
-    limits: Limits
     stop: Event = field(default_factory=Event)
     first_weights: str = ""
+    limits: Limits | None = None
 
     @property
     def engine(self) -> Mapping[str, str]:
@@ -80,9 +81,12 @@ class Services:
 
         Raises:
             RunStopped: If the run has been stopped.
+            BudgetSpent: If too little is left of a budget to begin with more.
         """
         if self.stop.is_set():
             raise RunStopped
+        if self.limits is not None and self.limits.ledger is not None:
+            self.limits.ledger.check()
 
     def in_order(
         self, pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item]
@@ -110,7 +114,8 @@ class Services:
         self.stop.set()
         self.photo_pool.shutdown(wait=False, cancel_futures=True)
         self.pixel_pool.shutdown(wait=False, cancel_futures=True)
-        self.limits.close()
+        if self.limits is not None:
+            self.limits.close()
 
 
 def open_services(
@@ -119,6 +124,7 @@ def open_services(
     root: str,
     *,
     tell: Callable[[str], None] = lambda _line: None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Services:
     """Opens everything that a build needs, so that what is missing is known before work begins.
 
@@ -127,16 +133,21 @@ def open_services(
         catalogue: What is collected.
         root: The dataset.
         tell: Takes a line about what takes long, such as a download of weights.
+        clock: The time, UTC, aware; budgets are a month's.
 
     Raises:
+        BudgetSpent: If nothing is left of the month's budget.
         SetupError: If a key, a login, an address or the weights are missing or wrong.
         StorageError: If the root cannot be written.
     """
     from collectors.storage import open_store
+    from flows.budgets import Ledger, monthly_requests
     from flows.limits import open_limits
 
     store = open_store(root)
-    limits = open_limits(settings, tell)
+    budget = monthly_requests(settings)
+    ledger = None if budget is None else Ledger(store, budget, clock)
+    limits = open_limits(settings, tell, ledger)
     try:
         return _open_services(settings, catalogue, store, limits, tell)
     except BaseException:

@@ -7,27 +7,24 @@ Clients of services raise `TransientTrouble` for what may pass by itself and run
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, quote_plus
 
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from collectors.throttle import Throttle as Throttle  # noqa: PLC0414 - where all of it is found
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import TracebackType
 
 Answer = TypeVar("Answer")
 
 _NEVER_TRANSIENT: Final = frozenset({501, 505})
 """Server errors that no waiting heals: RFC 9110, sections 15.6.2 and 15.6.6."""
-
-_LONGEST_EASE_STEPS: Final = 6
-"""A throttle is never slowed down more than 2⁶ = 64-fold."""
 
 
 class ServiceTrouble(Exception):  # noqa: N818 (the families below name what happened)
@@ -168,113 +165,6 @@ def retrying(
         retry_error_callback=give_up,
     )
     return attempts(call)
-
-
-class Throttle:
-    """Holds all threads of this process to a rate and a number of calls at once.
-
-    Calls are spread evenly: one begins at most every `period_s / calls` seconds, without bursts.
-    After `ease` the rate is halved for everyone, and doubles again with every `recovery_s` seconds
-    without another `ease`.
-
-    Attributes:
-        slots: How many calls may be under way at once.
-    """
-
-    def __init__(
-        self,
-        calls: float,
-        period_s: float,
-        slots: int,
-        *,
-        recovery_s: float = 30.0,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Creates a throttle.
-
-        Args:
-            calls: Calls per period, more than 0.
-            period_s: Length of the period in seconds, more than 0.
-            slots: Calls at once, at least 1.
-            recovery_s: Seconds of quiet after which an eased rate doubles.
-            sleep: Waits the given seconds.
-            clock: Seconds, growing.
-
-        Raises:
-            ValueError: If a limit would let no call through.
-        """
-        if calls <= 0 or period_s <= 0 or slots < 1 or recovery_s <= 0:
-            raise ValueError(
-                f"a throttle of {calls} calls in {period_s} s on {slots} slots lets nothing through"
-            )
-        self.slots = slots
-        self._interval_s = period_s / calls
-        self._recovery_s = recovery_s
-        self._sleep = sleep
-        self._clock = clock
-        self._free = threading.BoundedSemaphore(slots)
-        self._turn = threading.Lock()
-        self._state = threading.Lock()
-        self._own = threading.local()
-        self._next_at = clock()
-        self._eased_at = -float("inf")
-        self._steps = 0
-
-    def __enter__(self) -> Self:
-        """Waits for a free slot, then for this call's turn."""
-        self._free.acquire()
-        try:
-            with self._turn:  # one waits for the time, the others queue behind it
-                while (wait_s := self._reserve()) > 0:
-                    self._sleep(wait_s)
-        except BaseException:
-            self._free.release()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._free.release()
-
-    @property
-    def slowdown(self) -> int:
-        """How many times slower than its limit the throttle runs now: 1, 2, 4 … 64."""
-        with self._state:
-            return self._slowdown(self._clock())
-
-    def ease(self) -> None:
-        """Halves the rate for everyone; called by the thread whose call a service met with 429.
-
-        Calls that are under way together are refused together: one that began before the last
-        `ease` does not count again.
-        """
-        with self._state:
-            now = self._clock()
-            if getattr(self._own, "began_at", now) <= self._eased_at:
-                return
-            slowdown = self._slowdown(now)
-            self._steps = min(slowdown.bit_length(), _LONGEST_EASE_STEPS)
-            self._eased_at = now
-            self._next_at = max(self._next_at, now + self._interval_s * 2**self._steps)
-
-    def _slowdown(self, now: float) -> int:
-        healed = max(0.0, now - self._eased_at) // self._recovery_s
-        return int(2 ** max(0.0, self._steps - healed))
-
-    def _reserve(self) -> float:
-        """Takes the next place in time if it has come; else returns the seconds until then."""
-        with self._state:
-            now = self._clock()
-            if now < self._next_at:
-                return self._next_at - now
-            self._next_at = now + self._interval_s * self._slowdown(now)
-            self._own.began_at = now
-            return 0.0
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from collectors.cells import grounds_of
 from collectors.transport import SetupError, TroubleRemains
+from flows.budgets import BudgetSpent
 from flows.catalogue_text import CatalogueError
 from flows.cell import collect_cell
 from flows.finished import leave_out_finished
@@ -146,6 +147,9 @@ def collect_guarded(order: Order, services: Services, watcher: Watcher) -> Summa
         summary = _failed(cell_id, f"{trouble}; run the same command again to go on")
     except RunStopped:
         return Summary(cells=Counter(stopped=1))
+    except BudgetSpent as spent:
+        services.stop.set()
+        return Summary(cells=Counter(stopped=1), stopped=str(spent))
     except SetupError:
         services.stop.set()
         raise

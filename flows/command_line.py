@@ -280,6 +280,7 @@ def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
 app.add_typer(looking_commands.catalog_app, name="catalog")
 app.add_typer(indoor_commands.indoor_app, name="indoor")
 app.command()(looking_commands.verify)
+app.command()(looking_commands.budget)
 app.command()(looking_commands.doctor)
 app.command()(sweep_command.sweep)
 

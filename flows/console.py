@@ -20,6 +20,9 @@ FAILED: Final = 1
 WRONG_USE: Final = 2
 """Exit code when the command, the catalogue or the region has to be mended."""
 
+STOPPED: Final = 3
+"""Exit code when a budget was spent before the end; the same command goes on when there is more."""
+
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -41,6 +44,8 @@ def finish(console: Console, outcome: dict[str, Any], *, as_json: bool) -> None:
         typer.echo(json.dumps(outcome, indent=1))
     else:
         show(console, outcome)
+    if outcome.get("stopped") and not outcome["cells"].get("failed"):
+        stop(f"stopped: {outcome['stopped']}", STOPPED)
 
 
 @contextlib.contextmanager
@@ -64,12 +69,15 @@ def reporting(as_json: bool) -> Iterator[tuple[Console, Any]]:
 def plain_errors() -> Iterator[None]:
     """Turns errors into one message and an exit code; keys are never in it."""
     from collectors.transport import ServiceTrouble, redact
+    from flows.budgets import BudgetSpent
     from flows.catalogue_text import CatalogueError
 
     try:
         yield
     except CatalogueError as error:
         stop(str(error), WRONG_USE)
+    except BudgetSpent as spent:
+        stop(f"stopped: {spent}", STOPPED)
     except ServiceTrouble as error:
         stop(str(error), FAILED)
     except KeyboardInterrupt:

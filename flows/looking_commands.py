@@ -1,4 +1,4 @@
-"""The commands that look: `catalog`, `verify` and `doctor`."""
+"""The commands that look: `catalog`, `verify`, `budget` and `doctor`."""
 
 from __future__ import annotations
 
@@ -91,6 +91,19 @@ def verify(
         show_findings(Console(), findings, as_json=as_json)
         if any(finding.broken for finding in findings):
             raise typer.Exit(FAILED)
+
+
+def budget(root: Root = "dataset", as_json: AsJson = False) -> None:
+    """Shows what a dataset's builds used of the month's budget, and how long the rest will last.
+
+    Counted are Earth Engine's requests of builds with a budget set.
+
+    Example: `terrapair budget --root s3://bucket/terrapair`
+    """
+    from flows.budget_view import show_budget
+
+    with plain_errors():
+        show_budget(Console(), root, as_json=as_json)
 
 
 def doctor(catalog: CatalogFile = None, as_json: AsJson = False) -> None:

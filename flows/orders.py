@@ -79,6 +79,7 @@ class Summary:
         pixel_requests: Earth Engine requests that fetched pixels.
         cells: Cells by how they ended: committed, unchanged, failed.
         troubles: Cell and message of each that failed.
+        stopped: Why the run stopped before its end; empty if it did not.
         short: Cells that hold fewer kept photos than their quota, with how many are missing.
     """
 
@@ -98,6 +99,7 @@ class Summary:
     cells: Counter[str] = field(default_factory=Counter)
     troubles: dict[str, str] = field(default_factory=dict)
     short: dict[str, int] = field(default_factory=dict)
+    stopped: str = ""
 
     def add(self, other: Summary) -> None:
         """Adds the counts of another part."""
@@ -112,6 +114,7 @@ class Summary:
         self.cells.update(other.cells)
         self.troubles.update(other.troubles)
         self.short.update(other.short)
+        self.stopped = self.stopped or other.stopped
 
     @property
     def requests_per_chip(self) -> float | None:

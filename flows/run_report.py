@@ -45,6 +45,7 @@ def as_json(summary: Summary, version: Version | None, *, new: bool, root: str) 
         "short_of_quota": dict(sorted(summary.short.items())),
         "evenness": version.manifest["evenness"] if version else None,
         "troubles": dict(sorted(summary.troubles.items())),
+        "stopped": summary.stopped or None,
         "rows": _rows(version),
     }
 

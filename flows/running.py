@@ -60,6 +60,7 @@ class Surroundings:
         watcher: Hears how it goes.
         now: What counts as now, UTC, aware: uploads after it are left for the next run.
         started: When the run really began, UTC, aware; names its record.
+        clock: The time as it goes on, UTC, aware; a budget is a month's.
         interrupted: Set when whoever started the run stopped it.
     """
 
@@ -67,6 +68,7 @@ class Surroundings:
     watcher: Watcher = field(default_factory=SilentWatcher)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     interrupted: bool = False
 
 
@@ -123,6 +125,7 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
         CatalogueError: If the catalogue, the region or the window cannot be used.
         SetupError: If keys, logins, weights or the root are missing or wrong.
         RunFailedError: If some cells failed; the others are published.
+        BudgetSpent: If nothing was left of the month's budget to begin with.
     """
     around = SURROUNDINGS.get() or Surroundings(read_settings())
     hide_secrets(around.settings.secrets)
@@ -130,7 +133,9 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
     catalogue = load_catalogue(path)
     check_products(catalogue)
     wishes = wishes_of(task, catalogue, path.parent, around.watcher.line)
-    services = open_services(around.settings, catalogue, task.root, tell=around.watcher.line)
+    services = open_services(
+        around.settings, catalogue, task.root, tell=around.watcher.line, clock=around.clock
+    )
     try:
         seed = settle_seed(services.store, task.seed)
         check_splits(catalogue.splits, read_version(services.store), task.root)

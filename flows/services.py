@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from flows.catalogue import Catalogue
     from flows.catalogue_blocks import RuleBlock
     from flows.inference import Inference
+    from flows.limits import Limits
     from flows.settings import Settings
 
 
@@ -50,6 +52,7 @@ class Services:
         pixel_pool: Threads that wait for Earth Engine.
         stop: Set when the whole run has to stop.
         first_weights: SHA-256 of those that the dataset was begun with; empty if they are these.
+        limits: What holds the calls back, to be given back at the end.
     """
 
     store: Store
@@ -63,6 +66,7 @@ class Services:
     pixel_pool: ThreadPoolExecutor
     stop: Event = field(default_factory=Event)
     first_weights: str = ""
+    limits: Limits | None = None
 
     @property
     def engine(self) -> Mapping[str, str]:
@@ -77,9 +81,12 @@ class Services:
 
         Raises:
             RunStopped: If the run has been stopped.
+            BudgetSpent: If too little is left of a budget to begin with more.
         """
         if self.stop.is_set():
             raise RunStopped
+        if self.limits is not None and self.limits.ledger is not None:
+            self.limits.ledger.check()
 
     def in_order(
         self, pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item]
@@ -107,6 +114,8 @@ class Services:
         self.stop.set()
         self.photo_pool.shutdown(wait=False, cancel_futures=True)
         self.pixel_pool.shutdown(wait=False, cancel_futures=True)
+        if self.limits is not None:
+            self.limits.close()
 
 
 def open_services(
@@ -115,6 +124,7 @@ def open_services(
     root: str,
     *,
     tell: Callable[[str], None] = lambda _line: None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Services:
     """Opens everything that a build needs, so that what is missing is known before work begins.
 
@@ -123,29 +133,51 @@ def open_services(
         catalogue: What is collected.
         root: The dataset.
         tell: Takes a line about what takes long, such as a download of weights.
+        clock: The time, UTC, aware; budgets are a month's.
 
     Raises:
+        BudgetSpent: If nothing is left of the month's budget.
         SetupError: If a key, a login, an address or the weights are missing or wrong.
         StorageError: If the root cannot be written.
     """
+    from collectors.storage import open_store
+    from flows.budgets import Ledger, monthly_requests
+    from flows.limits import open_limits
+
+    store = open_store(root, patience_s=settings.patience_seconds)
+    budget = monthly_requests(settings)
+    ledger = None if budget is None else Ledger(store, budget, clock)
+    limits = open_limits(settings, tell, ledger)
+    try:
+        return _open_services(settings, catalogue, store, limits, tell)
+    except BaseException:
+        limits.close()
+        raise
+
+
+def _open_services(
+    settings: Settings,
+    catalogue: Catalogue,
+    store: Store,
+    limits: Limits,
+    tell: Callable[[str], None],
+) -> Services:
     from collectors.earth_engine import EarthEngine
     from collectors.flickr import Flickr
     from collectors.photo_files import PhotoHost
     from collectors.photo_pictures import PictureRules
-    from collectors.storage import open_store
     from filters.indoor_weights import load
     from flows.inference import settle_inference
     from flows.weights import obtain_weights
 
-    store = open_store(root, patience_s=settings.patience_seconds)
     key, secret = settings.flickr_login()
     flickr = Flickr(
-        key, secret, url=settings.flickr_url, throttle=settings.flickr_throttle(),
+        key, secret, url=settings.flickr_url, throttle=limits.flickr,
         patience=settings.patience,
     )  # fmt: skip
     photo_host = PhotoHost(
         allowed_hosts=frozenset(settings.photo_hosts),
-        throttle=settings.photo_throttle(),
+        throttle=limits.photos,
         patience=settings.patience,
         rules=PictureRules(shortest_side_px=catalogue.rules.photo_shortest_side_px),
         user_agent=settings.user_agent,
@@ -154,7 +186,7 @@ def open_services(
         project=settings.earth_engine_project_name(),
         credentials=settings.earth_engine_credentials(),
         url=settings.earth_engine_url,
-        throttle=settings.earth_engine_throttle(),
+        throttle=limits.earth_engine,
         patience=settings.patience,
     )
     path, digest = obtain_weights(settings, catalogue, tell)
@@ -168,11 +200,12 @@ def open_services(
         flickr=flickr,
         photo_host=photo_host,
         earth_engine=earth_engine,
-        classifier=_open_classifier(settings, catalogue.rules, root, weights, inference),
+        classifier=_open_classifier(settings, catalogue.rules, store.root, weights, inference),
         weights=weights.sha256,
         first_weights=inference.weights_sha256,
         photo_pool=ThreadPoolExecutor(settings.photo_connections, "photos"),
         pixel_pool=ThreadPoolExecutor(settings.earth_engine_connections, "pixels"),
+        limits=limits,
     )
 
 

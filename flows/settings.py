@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from collectors.transport import Patience, SetupError, Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from collectors.earth_engine import Credentials
 
@@ -34,7 +34,8 @@ WantedEngine = Literal[
 class Settings(BaseSettings):
     """What a run needs besides the catalogue; each is an environment variable TERRAPAIR_….
 
-    Limits are per key or per project at the services, so they hold for everything that shares one.
+    Limits are per key or per project at the services, so they hold for everything that shares one:
+    for all processes on one Prefect server together (see `flows.limits`), else for each.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
@@ -43,8 +44,11 @@ class Settings(BaseSettings):
     flickr_secret: Annotated[SecretStr | None, Field(description="Its secret.")] = None
     flickr_url: Annotated[str, Field(description="Flickr's REST address.")] = FLICKR_URL
     flickr_calls_per_second: Annotated[
-        float, Field(gt=0, description="Flickr allows 3,600 calls an hour for a key.")
+        float, Field(gt=0, description="Calls in a second, evenly spread.")
     ] = 1.0
+    flickr_calls_per_hour: Annotated[
+        int, Field(ge=1, description="Flickr allows a key 3,600; fewer slow the calls down.")
+    ] = 3_600
     photo_hosts: Annotated[
         tuple[str, ...], Field(description="Hosts that photo files may come from (JSON list).")
     ] = ("live.staticflickr.com",)
@@ -70,6 +74,15 @@ class Settings(BaseSettings):
     earth_engine_requests_per_second: Annotated[
         float, Field(gt=0, le=100, description="Requests in a second; a project is allowed 100.")
     ] = 80.0
+    earth_engine_requests_per_month: Annotated[
+        int | None, Field(ge=1, description="Budget of a month (UTC), kept with the dataset.")
+    ] = None
+    earth_engine_eecu_seconds_per_month: Annotated[
+        float | None, Field(gt=0, description="Budget of compute; needs the next setting.")
+    ] = None
+    earth_engine_eecu_seconds_per_request: Annotated[
+        float | None, Field(gt=0, description="Mean compute of a request, as monitoring shows it.")
+    ] = None
     patience_seconds: Annotated[
         float, Field(gt=0, description="How long a request that fails in passing is tried again.")
     ] = 300.0
@@ -102,6 +115,14 @@ class Settings(BaseSettings):
             first_wait_s=min(1.0, self.patience_seconds / 10),
             longest_wait_s=min(60.0, self.patience_seconds / 2),
         )
+
+    @property
+    def flickr_rate(self) -> float:
+        """Calls of Flickr in a second.
+
+        Calls are evenly spread, so that a rate of an hour's budget keeps the budget.
+        """
+        return min(self.flickr_calls_per_second, self.flickr_calls_per_hour / 3_600)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -169,17 +190,18 @@ class Settings(BaseSettings):
 
     def flickr_throttle(self) -> Throttle:
         """One call at a time, at the rate allowed."""
-        return Throttle(self.flickr_calls_per_second, 1.0, slots=1)
+        return Throttle(self.flickr_rate, 1.0, slots=1)
 
     def photo_throttle(self) -> Throttle:
         """The photo host's own, unpublished limit is stricter than the API's."""
         return Throttle(self.photo_downloads_per_second, 1.0, slots=self.photo_connections)
 
-    def earth_engine_throttle(self) -> Throttle:
-        """Requests at once and in a second."""
+    def earth_engine_throttle(self, count: Callable[[], None] = lambda: None) -> Throttle:
+        """Requests at once and in a second; `count` is called for each."""
         return Throttle(
-            self.earth_engine_requests_per_second, 1.0, slots=self.earth_engine_connections
-        )
+            self.earth_engine_requests_per_second, 1.0, slots=self.earth_engine_connections,
+            count=count,
+        )  # fmt: skip
 
 
 def read_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from collectors.sandbox.connections import Connections
     from collectors.sandbox.faults import Fault, Faults
+    from collectors.sandbox.traffic import Traffic
 
 _PIECES: Final = 20
 _SPOILT: Final = frozenset({FaultKind.TRUNCATED, FaultKind.CUT_OFF, FaultKind.SLOW_DRIP})
@@ -34,6 +35,7 @@ class FaultLayer:
         application: the services.
         faults: draws what goes wrong.
         meter: called with the kind of each request that is answered here and not by a service.
+        traffic: sees when requests come and go.
         connections: those of the server.
     """
 
@@ -42,11 +44,13 @@ class FaultLayer:
         application: ASGIApp,
         faults: Faults,
         meter: Callable[[str], None],
+        traffic: Traffic,
         connections: Connections,
     ) -> None:
         self._application = application
         self._faults = faults
         self._meter = meter
+        self._traffic = traffic
         self._connections = connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,16 +72,17 @@ class FaultLayer:
         if kind is None:
             await self._application(scope, receive, send)
             return
-        await asyncio.sleep(self._faults.latency_s(kind))
-        fault = self._faults.draw(
-            kind, lambda: f"{scope['path']}?{query}\n{body.decode('utf-8', 'replace')}"
-        )
-        if fault is None:
-            await self._application(scope, receive, send)
-        elif fault.fault in _SPOILT:
-            await self._spoil(fault, scope, receive, send)
-        else:
-            await self._happen(fault, kind, parse_format(arguments), scope, receive, send)
+        with self._traffic.inside(kind):
+            await asyncio.sleep(self._faults.latency_s(kind))
+            fault = self._faults.draw(
+                kind, lambda: f"{scope['path']}?{query}\n{body.decode('utf-8', 'replace')}"
+            )
+            if fault is None:
+                await self._application(scope, receive, send)
+            elif fault.fault in _SPOILT:
+                await self._spoil(fault, scope, receive, send)
+            else:
+                await self._happen(fault, kind, parse_format(arguments), scope, receive, send)
 
     async def _happen(
         self,

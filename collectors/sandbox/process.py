@@ -190,8 +190,22 @@ class Sandbox:
         counts: dict[str, int] = json.loads(self._ask("GET", "/_sandbox/counts"))
         return counts
 
+    def traffic(self) -> dict[str, dict[str, Any]]:
+        """Gives when requests came since the start or the last reset, by service.
+
+        Returns:
+            For example {"flickr": {"most_at_once": 1, "times_s": [12.1, 13.1]}}: the most requests
+            in work at once, and when each came, by a clock that grows. Of each service the last
+            100,000 are kept.
+
+        Raises:
+            SandboxError: when the sandbox is not running.
+        """
+        seen: dict[str, dict[str, Any]] = json.loads(self._ask("GET", "/_sandbox/traffic"))
+        return seen
+
     def reset(self) -> None:
-        """Sets the counts to 0.
+        """Sets the counts to 0, and forgets the traffic.
 
         Raises:
             SandboxError: when the sandbox is not running.

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.to_thread
@@ -31,6 +32,7 @@ from collectors.sandbox.people import People
 from collectors.sandbox.pictures import Pictures
 from collectors.sandbox.scenes import SceneWorld
 from collectors.sandbox.service_account import ServiceAccount
+from collectors.sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -124,6 +126,7 @@ def make_application(
         FileNotFoundError: when there is none.
     """
     meter = Meter()
+    traffic = Traffic(time.monotonic)
     faults = Faults(options.plan, time.monotonic)
     landcover = Landcover(options.seed)
     people = People(options.seed, options.photos, awkward=options.awkward)
@@ -143,7 +146,8 @@ def make_application(
         ),
         Route("/_sandbox/health", lambda _: JSONResponse({"status": "ok"})),
         Route("/_sandbox/counts", lambda _: JSONResponse(meter.read())),
-        Route("/_sandbox/reset", lambda _: _reset(meter), methods=["POST"]),
+        Route("/_sandbox/traffic", traffic.answer),
+        Route("/_sandbox/reset", partial(_reset, meter, traffic), methods=["POST"]),
         Route("/_sandbox/faults", lambda _: JSONResponse(faults.done()), methods=["GET"]),
         Route(
             "/_sandbox/faults",
@@ -162,7 +166,7 @@ def make_application(
         ),
     ]
     services = Starlette(routes=routes, lifespan=_widen_thread_pool)
-    return FaultLayer(services, faults, meter.count, connections)
+    return FaultLayer(services, faults, meter.count, traffic, connections)
 
 
 def announce(options: Options, url: str, account: ServiceAccount) -> dict[str, Any]:
@@ -284,8 +288,9 @@ class _FaultChanger:
         return Response(status_code=204)
 
 
-def _reset(meter: Meter) -> Response:
+async def _reset(meter: Meter, traffic: Traffic, _request: Request) -> Response:
     meter.reset()
+    traffic.reset()
     return Response(status_code=204)
 
 

@@ -58,11 +58,13 @@ class Run:
         now: datetime = END_OF_WORLD,
         watcher: Watcher | None = None,
         settings: dict[str, Any] | None = None,
+        clock: Callable[[], datetime] | None = None,
         **task: Any,
     ) -> dict[str, Any]:
         """Runs a task (a build of the first cells, unless said otherwise) and gives its outcome."""
         values = sandbox_settings(self.sandbox) | {"weights_cache": self.cache} | (settings or {})
         around = Surroundings(read_settings(values), watcher or SilentWatcher(), now)
+        around.clock = clock or around.clock
         asked = {"kind": "build", "cells": 2, "seed": 5} | task
         token = SURROUNDINGS.set(around)
         try:

@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import flickrapi
@@ -73,6 +74,26 @@ def test_requests_are_counted_until_the_counts_are_reset(sandbox: Sandbox) -> No
     assert sandbox.counts() == {"flickr.search": 2, "photo.get": 1}
     sandbox.reset()
     assert sandbox.counts() == {}
+
+
+def test_the_traffic_tells_when_requests_came_and_how_many_at_once(sandbox: Sandbox) -> None:
+    """Requests that are delayed by a second are in work together; each has its time."""
+    sandbox.reset()
+    sandbox.faults({"latency": {"photo": 1.0}})
+    address = f"{sandbox.url}/photos/65535/none.jpg"
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: requests.get(address, timeout=20), range(3)))
+    sandbox.faults({"latency": {"photo": 0.0}})
+    requests.get(address, timeout=20)
+    seen = sandbox.traffic()
+    assert list(seen) == ["photo"]
+    assert seen["photo"]["most_at_once"] == 3
+    times = seen["photo"]["times_s"]
+    assert len(times) == 4
+    assert times == sorted(times)
+    assert times[3] - times[0] >= 1.0
+    sandbox.reset()
+    assert sandbox.traffic()["photo"] == {"most_at_once": 0, "times_s": []}
 
 
 def test_two_sandboxes_of_one_seed_are_one_world(sandbox: Sandbox) -> None:

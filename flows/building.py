@@ -134,7 +134,7 @@ def collect_guarded(order: Order, services: Services, watcher: Watcher) -> Summa
     Args:
         order: What is asked.
         services: The outside world.
-        watcher: Hears how it goes.
+        watcher: Hears how far the cell is; that it is done, `announce` tells.
 
     Raises:
         SetupError: If the set-up is wrong, which concerns every cell; the run is stopped then.
@@ -144,7 +144,7 @@ def collect_guarded(order: Order, services: Services, watcher: Watcher) -> Summa
         services.keep_going()
         summary = collect_cell(order, services, watcher.step)
     except TroubleRemains as trouble:
-        summary = _failed(cell_id, f"{trouble}; run the same command again to go on")
+        summary = failed(cell_id, f"{trouble}; run the same command again to go on")
     except RunStopped:
         return Summary(cells=Counter(stopped=1))
     except BudgetSpent as spent:
@@ -156,12 +156,18 @@ def collect_guarded(order: Order, services: Services, watcher: Watcher) -> Summa
     except Exception as error:  # noqa: BLE001 - a crash in one cell must not take the others along
         _LOG.exception("cell %s crashed", cell_id)
         kind = type(error).__name__
-        summary = _failed(cell_id, f"crashed ({kind}: {error}); please report it with the log")
-    watcher.finish(cell_id, summary)
+        summary = failed(cell_id, f"crashed ({kind}: {error}); please report it with the log")
     return summary
 
 
-def _failed(cell_id: str, message: str) -> Summary:
+def announce(order: Order, summary: Summary, watcher: Watcher) -> None:
+    """Tells that a cell is done; one that was stopped is not."""
+    if not summary.cells["stopped"]:
+        watcher.finish(order.cell_id, summary)
+
+
+def failed(cell_id: str, message: str) -> Summary:
+    """Returns the summary of a cell that failed."""
     summary = Summary()
     summary.cells["failed"] += 1
     summary.troubles[cell_id] = message
@@ -169,15 +175,25 @@ def _failed(cell_id: str, message: str) -> Summary:
 
 
 def total(parts: Sequence[Summary], services: Services) -> Summary:
-    """Adds up the cells of a run, with the requests that the services counted."""
+    """Adds up the cells of a run, with the requests that the services counted.
+
+    Cells that were worked on elsewhere bring the counts of the services there with them.
+    """
     whole = Summary()
+    whole.count(requests_of(services))
     for part in parts:
         whole.add(part)
-    whole.flickr_calls = services.flickr.calls
-    whole.resolve_requests = services.earth_engine.requests.resolve
-    whole.pixel_requests = services.earth_engine.requests.pixels
-    whole.photo_requests = services.photo_host.requests
     return whole
+
+
+def requests_of(services: Services) -> dict[str, int]:
+    """Returns the requests that services counted, by the names of `Summary`."""
+    return {
+        "flickr_calls": services.flickr.calls,
+        "photo_requests": services.photo_host.requests,
+        "resolve_requests": services.earth_engine.requests.resolve,
+        "pixel_requests": services.earth_engine.requests.pixels,
+    }
 
 
 def collect_all(
@@ -192,7 +208,8 @@ def collect_all(
         orders: One for each cell.
         services: The outside world.
         watcher: Hears how it goes.
-        each: Runs `collect_guarded` on every order; one after the other if it is left out.
+        each: Runs `collect_guarded` on every order and announces each that is done; one after the
+            other if it is left out.
 
     Returns:
         The counts of the whole run.
@@ -200,7 +217,9 @@ def collect_all(
     orders, parts = leave_out_finished(orders, services, watcher.line)
     watcher.begin(len(orders))
     if each is None:
-        parts += [collect_guarded(order, services, watcher) for order in orders]
+        for order in orders:
+            parts.append(collect_guarded(order, services, watcher))
+            announce(order, parts[-1], watcher)
     elif orders:
         parts += each(orders)
     return total(parts, services)

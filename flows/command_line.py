@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
@@ -22,9 +21,10 @@ from flows.console import (
     reporting,
     stop,
 )
+from flows.prefect_runs import run_with_prefect as _run_with_prefect
 
 if TYPE_CHECKING:
-    from flows.running import Surroundings, Task
+    from flows.running import Task
 
 app = typer.Typer(
     name="terrapair",
@@ -80,6 +80,17 @@ Changed = Annotated[
     bool,
     typer.Option("--accept-changed-rules", help="Go on in cells that were judged by other rules."),
 ]
+Runner = Annotated[
+    Literal["threads", "dask"],
+    typer.Option(help="Where cells are worked on: threads here, or the workers of Dask."),
+]
+Scheduler = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask's scheduler, such as tcp://host:8786; TERRAPAIR_DASK_SCHEDULER by default.",
+    ),
+]
 
 
 @app.command()
@@ -130,6 +141,8 @@ def build(
     cells: Cells = None,
     seed: Seed = None,
     accept_changed_rules: Changed = False,
+    runner: Runner = "threads",
+    scheduler: Scheduler = None,
     as_json: AsJson = False,
 ) -> None:
     """Builds the catalogue's regions, or brings them up to date.
@@ -143,7 +156,7 @@ def build(
 
     task = Task(
         "build", root, catalog, _day(since), _day(until), cells, seed, accept_changed_rules,
-        regions=tuple(regions or ()),
+        regions=tuple(regions or ()), runner=runner, scheduler=scheduler,
     )  # fmt: skip
     _real_run(task, as_json=as_json)
 
@@ -171,6 +184,8 @@ def backfill(
     cells: Cells = None,
     seed: Seed = None,
     accept_changed_rules: Changed = False,
+    runner: Runner = "threads",
+    scheduler: Scheduler = None,
     as_json: AsJson = False,
 ) -> None:
     """Collects an ad-hoc region into the same dataset: a region, a box or a file of polygons.
@@ -184,6 +199,7 @@ def backfill(
     task = Task(
         "backfill", root, catalog, _day(since), _day(until), cells, seed, accept_changed_rules,
         region=region, bbox=bbox, geojson=geojson, sensors=tuple(sensor or ()),
+        runner=runner, scheduler=scheduler,
     )  # fmt: skip
     _real_run(task, as_json=as_json)
 
@@ -224,57 +240,6 @@ def _real_run(task: Task, *, as_json: bool) -> None:
         around = Surroundings(read_settings(), display, datetime.now(UTC))
         outcome = _run_with_prefect(task, around)
         finish(console, outcome, as_json=as_json)
-
-
-def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
-    """Runs a task as its Prefect flow; the surroundings never become parameters."""
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    # Prefect's own log repeats what the display says, with tracebacks of expected failures.
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-    if "PREFECT_API_URL" not in os.environ:
-        # The server is then our own child, and Ctrl-C ends it with us: nobody waits for it.
-        os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")
-        # Prefect gives it 20 s by default, which a busy machine needs for the imports alone.
-        os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-    os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
-    around.watcher.line("starting Prefect")
-    from prefect.task_runners import ThreadPoolTaskRunner
-
-    from flows import prefect_flows
-    from flows.running import SURROUNDINGS
-
-    flow = prefect_flows.build if task.kind == "build" else prefect_flows.backfill
-    parameters: dict[str, Any] = {
-        "root": task.root, "catalog": task.catalogue_path, "since": task.since,
-        "until": task.until, "cells": task.cells, "seed": task.seed,
-        "accept_changed_rules": task.accept_changed_rules,
-    }  # fmt: skip
-    if task.kind == "build":
-        parameters["regions"] = list(task.regions) or None
-    else:
-        parameters |= {"region": task.region, "bbox": task.bbox, "geojson": task.geojson,
-                       "sensors": list(task.sensors) or None}  # fmt: skip
-    token = SURROUNDINGS.set(around)
-    try:
-        runner: Any = ThreadPoolTaskRunner(max_workers=around.settings.cells_at_once)
-        outcome: dict[str, Any] = flow.with_options(task_runner=runner)(**parameters)
-    except Exception as error:
-        if around.interrupted:  # Prefect could not tell its server any more that it was stopped
-            raise KeyboardInterrupt from None
-        if isinstance(error, RuntimeError) and "ephemeral Prefect API server" in str(error):
-            from collectors.transport import SetupError
-
-            raise SetupError(
-                "Prefect", "its temporary server did not start in time.",
-                "Try again when the machine is less busy, or start one that stays (`prefect server"
-                " start`) and set PREFECT_API_URL.",
-            ) from error  # fmt: skip
-        raise
-    finally:
-        SURROUNDINGS.reset(token)
-    return outcome
 
 
 app.add_typer(looking_commands.catalog_app, name="catalog")

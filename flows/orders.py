@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date, datetime
 
     from collectors.cells import Ground
@@ -115,6 +116,11 @@ class Summary:
         self.troubles.update(other.troubles)
         self.short.update(other.short)
         self.stopped = self.stopped or other.stopped
+
+    def count(self, requests: Mapping[str, int]) -> None:
+        """Adds requests, by the names of the fields that count them."""
+        for name, count in requests.items():
+            setattr(self, name, getattr(self, name) + count)
 
     @property
     def requests_per_chip(self) -> float | None:

@@ -7,48 +7,16 @@ Kept thin: decorators over `flows.running`, which runs without them. A task is a
 # name is imported for real.
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prefect import flow, task, unmapped
-from prefect.cache_policies import NO_CACHE
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect import flow
 
-from flows.building import collect_guarded
-from flows.running import Task, run_task
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from flows.building import Watcher
-    from flows.orders import Order, Summary
-    from flows.services import Services
+from flows.cell_tasks import run_as_tasks
+from flows.runners import RunnerName
+from flows.running import Task
 
 
-CELLS_SIDE_BY_SIDE: Any = ThreadPoolTaskRunner(max_workers=4)
-"""Enough to keep Flickr, the CPU and Earth Engine busy with different cells at once."""
-
-
-@task(name="cell", task_run_name="cell-{order.cell_id}", cache_policy=NO_CACHE, retries=0)
-def collect_cell_task(order: Any, services: Any, watcher: Any) -> Any:
-    """Collects one cell; see `flows.building.collect_guarded`."""
-    return collect_guarded(order, services, watcher)
-
-
-def submit_cells(
-    orders: "Sequence[Order]", services: "Services", watcher: "Watcher"
-) -> "list[Summary]":
-    """Runs each cell as a task on the flow's runner and waits for all of them.
-
-    Raises:
-        SetupError: The first one, once every cell that had begun is done.
-    """
-    futures = collect_cell_task.map(list(orders), unmapped(services), unmapped(watcher))
-    for future in futures:
-        future.wait()
-    return [future.result() for future in futures]
-
-
-@flow(name="build", task_runner=CELLS_SIDE_BY_SIDE)
+@flow(name="build")
 def build(
     root: str,
     regions: list[str] | None = None,
@@ -58,6 +26,8 @@ def build(
     cells: int | None = None,
     seed: int | None = None,
     accept_changed_rules: bool = False,
+    runner: RunnerName = "threads",
+    scheduler: str | None = None,
 ) -> dict[str, Any]:
     """Builds, or brings up to date, the regions of the catalogue.
 
@@ -70,20 +40,21 @@ def build(
         cells: Take only so many cells of each region.
         seed: Seed of chance for a new dataset.
         accept_changed_rules: Go on in cells that other rules judged.
+        runner: Where cells are worked on: threads of this process, or the workers of Dask.
+        scheduler: Address of a Dask scheduler; TERRAPAIR_DASK_SCHEDULER by default.
 
     Returns:
         The outcome, as `flows.run_report.as_json` gives it.
     """
-    return run_task(
+    return run_as_tasks(
         Task(
             "build", root, catalog, since, until, cells, seed, accept_changed_rules,
-            regions=tuple(regions or ()),
-        ),
-        submit_cells,
+            regions=tuple(regions or ()), runner=runner, scheduler=scheduler,
+        )
     )  # fmt: skip
 
 
-@flow(name="backfill", task_runner=CELLS_SIDE_BY_SIDE)
+@flow(name="backfill")
 def backfill(
     root: str,
     region: str | None = None,
@@ -96,6 +67,8 @@ def backfill(
     cells: int | None = None,
     seed: int | None = None,
     accept_changed_rules: bool = False,
+    runner: RunnerName = "threads",
+    scheduler: str | None = None,
 ) -> dict[str, Any]:
     """Collects an ad-hoc region into the same dataset: exactly one of region, bbox and geojson.
 
@@ -111,14 +84,16 @@ def backfill(
         cells: Take only so many cells.
         seed: Seed of chance for a new dataset.
         accept_changed_rules: Go on in cells that other rules judged.
+        runner: Where cells are worked on: threads of this process, or the workers of Dask.
+        scheduler: Address of a Dask scheduler; TERRAPAIR_DASK_SCHEDULER by default.
 
     Returns:
         The outcome, as `flows.run_report.as_json` gives it.
     """
-    return run_task(
+    return run_as_tasks(
         Task(
             "backfill", root, catalog, since, until, cells, seed, accept_changed_rules,
             region=region, bbox=bbox, geojson=geojson, sensors=tuple(sensors or ()),
-        ),
-        submit_cells,
+            runner=runner, scheduler=scheduler,
+        )
     )  # fmt: skip

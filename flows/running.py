@@ -21,6 +21,7 @@ from flows.dataset import read_version, settle_seed
 from flows.publish import publish
 from flows.regions import read_polygons, say_nothing
 from flows.run_report import as_json
+from flows.runners import check_runner
 from flows.services import open_services
 from flows.settings import Settings, read_settings
 from flows.splitting import check_splits
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from flows.building import Watcher
     from flows.catalogue import Catalogue
     from flows.orders import Order, Summary
+    from flows.runners import RunnerName
     from flows.services import Services
 
     Submit = Callable[[Sequence[Order], Services, Watcher], list[Summary]]
@@ -62,6 +64,7 @@ class Surroundings:
         started: When the run really began, UTC, aware; names its record.
         clock: The time as it goes on, UTC, aware; a budget is a month's.
         interrupted: Set when whoever started the run stopped it.
+        outcome: Set when the run is done: what it came to, as `flows.run_report.as_json` gives it.
     """
 
     settings: Settings
@@ -70,6 +73,7 @@ class Surroundings:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     interrupted: bool = False
+    outcome: dict[str, Any] | None = None
 
 
 SURROUNDINGS: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
@@ -94,6 +98,8 @@ class Task:
         bbox: west, south, east, north in degrees (`backfill`).
         geojson: File of polygons (`backfill`).
         sensors: Sensors to pair with (`backfill`; none means the region's, else all).
+        runner: Where cells are worked on.
+        scheduler: Address of a Dask scheduler; None for that of the settings.
     """
 
     kind: Literal["build", "backfill"]
@@ -109,6 +115,8 @@ class Task:
     bbox: tuple[float, float, float, float] | None = None
     geojson: Path | None = None
     sensors: tuple[str, ...] = ()
+    runner: RunnerName = "threads"
+    scheduler: str | None = None
 
 
 def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
@@ -159,6 +167,7 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
         outcome = as_json(summary, version, new=new, root=task.root)
         name = f"runs/{around.started:%Y%m%dT%H%M%S%f}-{task.kind}.json"
         services.store.create(name, json.dumps(outcome, indent=1).encode())
+        around.outcome = outcome
     except KeyboardInterrupt:
         around.interrupted = True
         raise
@@ -174,13 +183,14 @@ def check_task(task: Task, settings: Settings) -> None:
 
     Raises:
         CatalogueError: If the catalogue, the region or the window cannot be used.
-        SetupError: If a key, a project or a file with a login is missing.
+        SetupError: If a key, a project, a file with a login or Dask's scheduler is missing.
     """
     path = find_catalogue(task.catalogue_path)
     catalogue = load_catalogue(path)
     check_products(catalogue)
     wishes_of(task, catalogue, path.parent)
     check_window(task.since or catalogue.flickr.taken_since, task.until)
+    check_runner(task.runner, task.scheduler, settings)
     settings.flickr_login()
     settings.earth_engine_project_name()
     settings.earth_engine_credentials()

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
         float, Field(gt=0, description="How long a request that fails in passing is tried again.")
     ] = 300.0
     cells_at_once: Annotated[int, Field(ge=1, description="Cells in work at the same time.")] = 4
+    dask_scheduler: Annotated[
+        str | None, Field(description="Address of the Dask scheduler for --runner dask.")
+    ] = None
     cpu_threads: Annotated[int, Field(ge=1, description="Threads of the indoor filter.")] = Field(
         default_factory=lambda: os.cpu_count() or 1
     )

@@ -10,14 +10,13 @@ import pytest
 from collectors.sandbox import Sandbox
 from tests.benchmarks.lines import report
 from tests.flows.limit_processes import callers, environment
-from tests.flows.prefect_server import prefect_server
+from tests.flows.prefect_server import Server
 from tests.flows.shared_limits import most_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.flows.limit_processes import Caller
-    from tests.flows.prefect_server import PrefectServer
 
 PROCESSES = 4
 FULL = {"earth_engine_connections": 40, "earth_engine_requests_per_second": 95}
@@ -26,7 +25,7 @@ SETTLE_S = 10
 
 
 def call_for(
-    seconds: float, wanted: str, sandbox: Sandbox, server: PrefectServer, **settings: float
+    seconds: float, wanted: str, sandbox: Sandbox, server: Server, **settings: float
 ) -> dict:
     """Lets four processes call together, and returns the traffic of the service they called."""
     environ = environment(sandbox, server, **settings)
@@ -51,14 +50,14 @@ def rate(times: list[float], seconds: float) -> float:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Prefect server."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as running:
+    with Server(tmp_path_factory.mktemp("prefect")) as running:
         yield running
 
 
 @pytest.mark.benchmark
-def test_limit_use_four_processes_of_flickr(server: PrefectServer) -> None:
+def test_limit_use_four_processes_of_flickr(server: Server) -> None:
     """Flickr's call a second: at most 11 in any 10 s, one at a time."""
     with Sandbox(seed=3) as sandbox:
         seen = call_for(90, "flickr", sandbox, server)
@@ -73,7 +72,7 @@ def test_limit_use_four_processes_of_flickr(server: PrefectServer) -> None:
 
 
 @pytest.mark.benchmark
-def test_limit_use_four_processes_of_the_rate(server: PrefectServer) -> None:
+def test_limit_use_four_processes_of_the_rate(server: Server) -> None:
     """Earth Engine's 100 requests a second, of which the settings allow 95."""
     with Sandbox(seed=3) as sandbox:
         seen = call_for(30, "ee", sandbox, server, **FULL)
@@ -89,7 +88,7 @@ def test_limit_use_four_processes_of_the_rate(server: PrefectServer) -> None:
 
 
 @pytest.mark.benchmark
-def test_limit_use_four_processes_of_the_slots(server: PrefectServer) -> None:
+def test_limit_use_four_processes_of_the_slots(server: Server) -> None:
     """Earth Engine's 40 requests at once, each of which takes a second."""
     with Sandbox(seed=3, latency_s={"ee.value": 1.0}) as sandbox:
         seen = call_for(30, "ee", sandbox, server, **FULL)

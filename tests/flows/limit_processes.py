@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from collectors.sandbox import Sandbox
-    from tests.flows.prefect_server import PrefectServer
+    from tests.flows.prefect_server import Server
 
 
-def environment(sandbox: Sandbox, server: PrefectServer, **settings: Any) -> dict[str, str]:
+def environment(sandbox: Sandbox, server: Server, **settings: Any) -> dict[str, str]:
     """Returns what a process needs in its environment to call this sandbox by shared limits."""
     values = {
         "flickr_key": sandbox.flickr_key,

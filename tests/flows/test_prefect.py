@@ -26,7 +26,7 @@ def test_deployments_point_at_real_flows(deployment: dict, monkeypatch: pytest.M
     """Each entry point loads as the flow itself, and takes the parameters that are set."""
     monkeypatch.chdir(ROOT)
     flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
-    assert flow.name == deployment["entrypoint"].split(":")[1]
+    assert flow.name == deployment["entrypoint"].rsplit(".", 1)[1]
     assert set(deployment["parameters"]) <= set(inspect.signature(flow.fn).parameters)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,12 @@ def test_links_of_the_readme_lead_somewhere() -> None:
 
 
 def test_settings_of_the_readme_exist() -> None:
-    """Variables that it names are read."""
+    """Variables that it names are read, by the settings or by prefect.yaml."""
     from flows.settings import PREFIX, Settings
+
+    deployed = set(re.findall(r"\$(\w+)", (ROOT / "prefect.yaml").read_text(encoding="utf-8")))
 
     words = {word.strip("`=…,.)(").split("=")[0] for word in README.split()}
     named = {word for word in words if word.startswith(PREFIX)}
     assert len(named) >= 4
-    assert named <= {PREFIX + name.upper() for name in Settings.model_fields}
+    assert named <= {PREFIX + name.upper() for name in Settings.model_fields} | deployed

@@ -13,19 +13,17 @@ import pytest
 from collectors.sandbox import Sandbox
 from collectors.sandbox.server import DEFAULT_KEY
 from tests.flows.limit_processes import callers, environment, wait_for
-from tests.flows.prefect_server import prefect_server
+from tests.flows.prefect_server import Server
 from tests.flows.shared_limits import most_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.flows.prefect_server import PrefectServer
-
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Prefect server."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as running:
+    with Server(tmp_path_factory.mktemp("prefect")) as running:
         yield running
 
 
@@ -40,13 +38,13 @@ PROJECT = "terrapair-earth-engine-sandbox"
 KEY = f"terrapair-flickr-{hashlib.sha256(DEFAULT_KEY.encode()).hexdigest()[:12]}"
 
 
-def taken(server: PrefectServer, name: str) -> int:
+def taken(server: Server, name: str) -> int:
     """Returns how many slots of a limit are taken, as Prefect's API shows it."""
-    shown = httpx.get(f"{server.api}/v2/concurrency_limits/{name}", timeout=20).json()
+    shown = httpx.get(f"{server.url}/v2/concurrency_limits/{name}", timeout=20).json()
     return int(shown.get("active_slots", 0))
 
 
-def end_leases(server: PrefectServer) -> None:
+def end_leases(server: Server) -> None:
     """Lets the leases that there are end now, as a minute without a renewal does."""
     folder = server.home / "concurrency_leases"
     past = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
@@ -57,9 +55,7 @@ def end_leases(server: PrefectServer) -> None:
     index.write_text(json.dumps(dict.fromkeys(json.loads(index.read_text()), past)))
 
 
-def test_processes_share_what_one_key_is_allowed(
-    server: PrefectServer, slow_sandbox: Sandbox
-) -> None:
+def test_processes_share_what_one_key_is_allowed(server: Server, slow_sandbox: Sandbox) -> None:
     """Two processes together keep to Flickr's rate and slot, and to Earth Engine's.
 
     One leaves in good order, and the other takes what it gave back; killed with all in its hands,
@@ -102,8 +98,8 @@ def test_processes_share_what_one_key_is_allowed(
     assert [taken(server, name) for name in (PROJECT, KEY, f"{KEY}-waiting")] == [0, 0, 0]
 
 
-def test_a_key_is_in_no_name(server: PrefectServer) -> None:
+def test_a_key_is_in_no_name(server: Server) -> None:
     """The server, and whoever looks at it, sees a part of the key's SHA-256."""
-    shown = httpx.post(f"{server.api}/v2/concurrency_limits/filter", json={}, timeout=20).text
+    shown = httpx.post(f"{server.url}/v2/concurrency_limits/filter", json={}, timeout=20).text
     assert KEY in shown
     assert DEFAULT_KEY not in shown

@@ -1,0 +1,284 @@
+"""A real Prefect server with workers in processes of their own, on Prefect's side and on Dask's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psutil
+import pytest
+from prefect.deployments import run_deployment
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.artifacts import FUNNEL, PROGRESS
+from flows.verification import verify_dataset
+from tests.flows.far_workers import environment_of, manifests, shrink
+from tests.flows.prefect_server import ROOT, Server, free_port, running, wait_until
+from tests.flows.runs import Run, small_catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from collectors.sandbox import Sandbox
+
+PYTHON = sys.executable
+SINCE, UNTIL = date(2019, 1, 1), date(2023, 12, 31)
+BAY: dict[str, Any] = {"cells": 2, "seed": 5, "since": str(SINCE), "until": str(UNTIL)}
+ALPS: dict[str, Any] = BAY | {"region": "alps", "cells": 1}
+WINDOW: dict[str, Any] = {"since": SINCE, "until": UNTIL}
+
+
+@dataclass
+class World:
+    """What all tests here share: a server, a checkout as a worker has it, and the services.
+
+    Attributes:
+        server: Prefect's.
+        checkout: A folder with the code, prefect.yaml and a small catalogue.
+        environment: For programs that build: the server's address, and keys.
+        run: Builds the same in this process, without Prefect.
+    """
+
+    server: Server
+    checkout: Path
+    environment: dict[str, str]
+    run: Run
+
+    @property
+    def folder(self) -> Path:
+        """Where datasets and logs are."""
+        return self.server.folder
+
+    def build(self, root: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Begins `terrapair build` of the bay's two cells."""
+        return subprocess.Popen(
+            [PYTHON, "-m", "flows", "build", "bay", "--root", str(root), "--cells", "2",
+             "--seed", "5", "--since", str(SINCE), "--until", str(UNTIL), "--json", *arguments],
+            cwd=self.checkout, env=self.environment | variables, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A server that was just started, with nothing deployed."""
+    folder = tmp_path_factory.mktemp("machines")
+    checkout = folder / "checkout"
+    checkout.mkdir()
+    for name in ("flows", "filters", "collectors", "prefect.yaml"):
+        (checkout / name).symlink_to(ROOT / name)
+    catalogue = small_catalogue(checkout / "data_catalog.yaml", shrink, quota=8)
+    with Server(folder / "server") as server:
+        environment = server.environment | environment_of(sandbox, folder / "cache")
+        yield World(server, checkout, environment, Run(sandbox, catalogue, folder / "cache"))
+
+
+@pytest.fixture(scope="module")
+def alone(world: World) -> dict[str, bytes]:
+    """The manifests of the bay's two cells, built in one process."""
+    world.run.build(world.folder / "alone", regions=("bay",), **WINDOW)
+    return manifests(world.folder / "alone")
+
+
+@pytest.fixture(scope="module")
+def deployed(world: World) -> World:
+    """The world with all deployments of prefect.yaml, as its comments say to make them."""
+    world.server.prefect("work-pool", "create", "terrapair", "--type", "process")
+    world.server.prefect(
+        "deploy", "--all", folder=world.checkout, TERRAPAIR_ROOT=str(world.folder / "together")
+    )
+    return world
+
+
+@pytest.fixture(scope="module")
+def workers(deployed: World) -> Iterator[tuple[Path, Path]]:
+    """The logs of two workers on the pool, each for one run at a time."""
+    environment = deployed.environment | {"TERRAPAIR_HOME": str(deployed.checkout)}
+    logs = deployed.folder / "first.log", deployed.folder / "second.log"
+    with ExitStack() as stack:
+        for log in logs:
+            command = [PYTHON, "-m", "prefect", "worker", "start", "--pool", "terrapair",
+                       "--type", "process", "--name", log.stem, "--limit", "1"]  # fmt: skip
+            stack.enter_context(running(command, environment, log, deployed.folder))
+        yield logs
+
+
+def deployment(world: World, name: str) -> dict[str, Any]:
+    """Returns what the server knows of a deployment."""
+    found: dict[str, Any] = httpx.get(f"{world.server.url}/deployments/name/{name}").json()
+    return found
+
+
+def test_builds_do_not_overlap_themselves_and_backfills_queue(deployed: World) -> None:
+    """While one is about to run, the server cancels a second build and lets a backfill wait."""
+    ends = []
+    for name in ("build/weekly", "backfill/backfill"):
+        one = deployment(deployed, name)
+        later = {"type": "SCHEDULED", "state_details": {
+            "scheduled_time": (datetime.now(UTC) + timedelta(days=1)).isoformat()}}  # fmt: skip
+        path = f"deployments/{one['id']}/create_flow_run"
+        runs = [deployed.server.ask(path, state=later)["id"] for _ in range(2)]
+        for run in runs:
+            pending = {"type": "PENDING", "state_details": {}}
+            deployed.server.ask(f"flow_runs/{run}/set_state", state=pending)
+        ends.append([deployed.server.state(run) for run in runs])
+        for run in runs:
+            cancelled = {"type": "CANCELLED", "state_details": {}}
+            deployed.server.ask(f"flow_runs/{run}/set_state", state=cancelled, force=True)
+    assert ends == [["PENDING", "CANCELLED"], ["PENDING", "SCHEDULED"]]
+
+
+def test_a_schedule_and_a_backfill_by_hand_on_two_workers(
+    deployed: World, workers: tuple[Path, Path], alone: dict[str, bytes]
+) -> None:
+    """At the same time on the same cells: both end well, nothing is lost, nothing is twice."""
+    server = deployed.server
+    weekly = deployment(deployed, "build/weekly")["id"]
+    for log in workers:
+        wait_until(lambda log=log: "started!" in log.read_text(), f"worker {log.stem}")
+    given = (f"--param={name}={value}" for name, value in (BAY | {"region": "bay"}).items())
+    server.prefect("deployment", "run", "backfill/backfill", *given, "--start-in", "5 seconds")
+    start = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
+    schedule = {"active": True, "parameters": BAY | {"regions": ["bay"]},
+                "schedule": {"interval": 86400 * 365, "anchor_date": start}}  # fmt: skip
+    made = httpx.post(f"{server.url}/deployments/{weekly}/schedules", json=[schedule])
+    assert made.is_success, made.text
+
+    def both() -> list[dict[str, Any]]:
+        found = server.runs()
+        ended = [one for one in found if one["state_type"] in {"COMPLETED", "FAILED", "CRASHED"}]
+        return ended if len(ended) == 2 else []
+
+    ended = wait_until(both, "the end of both runs")
+    logs = [log.read_text() for log in workers]
+    assert [one["state_type"] for one in ended] == ["COMPLETED"] * 2, "\n".join(logs)
+    assert sorted(one["auto_scheduled"] for one in ended) == [False, True]
+    first, second = (next(log for log in logs if one["id"] in log) for one in ended)
+    assert first is not second
+    root = deployed.folder / "together"
+    assert manifests(root) == alone
+    assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []
+
+
+def test_a_cancelled_run_is_taken_up_again(
+    deployed: World, workers: tuple[Path, Path], sandbox: Sandbox
+) -> None:
+    """Its process ends, no cell is half there, what it had stored is not fetched again."""
+    server, root = deployed.server, deployed.folder / "cancelled"
+    parameters = ALPS | {"root": str(root)}
+
+    def begin() -> str:
+        with temporary_settings({PREFECT_API_URL: server.url}):
+            begun = run_deployment(
+                "backfill/backfill", parameters=parameters, timeout=0, as_subflow=False
+            )
+        return str(begun.id)
+
+    sandbox.faults({"latency": {"ee.get_pixels": 4.0}, "faults": []})
+    sandbox.reset()
+    run = begin()
+    wait_until(lambda: list(root.glob("shards/*/*.tar")), "a shard of photos")
+    pid = server.runs(id=run)[0]["infrastructure_pid"]
+    server.ask(f"flow_runs/{run}/set_state", state={"type": "CANCELLING", "state_details": {}})
+    server.wait_for(run, "CANCELLED")
+    if pid is not None:
+        wait_until(lambda: not psutil.pid_exists(int(str(pid).split(":")[-1])), "the process's end")
+    assert list(root.glob("cells/*/*.json")) == []
+    sandbox.faults([])
+    photos = sandbox.counts()["photo.get"]
+    assert server.wait_for(begin(), "COMPLETED", "FAILED", "CRASHED") == "COMPLETED"
+    assert sandbox.counts()["photo.get"] == photos
+    deployed.run.build(deployed.folder / "alps", kind="backfill", region="alps", **WINDOW, cells=1)
+    assert manifests(root) == manifests(deployed.folder / "alps")
+
+
+def test_a_run_on_dask_is_the_same_as_in_one_process(
+    world: World, alone: dict[str, bytes], sandbox: Sandbox
+) -> None:
+    """Two worker processes: the same bytes of manifest; their requests are in the outcome."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    dask = [PYTHON, "-m", "dask"]
+    commands = {"scheduler": [*dask, "scheduler", "--host", "127.0.0.1", "--no-dashboard",
+                              "--port", address.rsplit(":", 1)[1]]}  # fmt: skip
+    for name in ("left", "right"):
+        folder = str(world.folder / name)
+        commands[name] = [*dask, "worker", address, "--nthreads", "1", "--no-dashboard",
+                          "--name", name, "--local-directory", folder]  # fmt: skip
+    root = world.folder / "dask"
+    sandbox.reset()
+    with ExitStack() as stack:
+        for name, command in commands.items():
+            log = world.folder / f"dask-{name}.log"
+            stack.enter_context(running(command, world.environment, log, world.folder))
+        said, errors = world.build(root, "--runner", "dask", "--scheduler", address).communicate()
+    assert "Traceback" not in errors
+    outcome = json.loads(said)
+    assert outcome["cells"] == {"committed": 2}
+    assert manifests(root) == alone
+    served = sandbox.counts()
+    asked = outcome["requests"]
+    assert asked["flickr"] == served["flickr.search"]
+    assert asked["photo_host"] == served["photo.get"]
+    assert asked["earth_engine_pixels"] == served["ee.get_pixels"]
+    # The run itself logged in once, and each worker that had a cell.
+    assert served["ee.token"] == 3
+
+
+def test_prefect_shows_how_runs_went(world: World) -> None:
+    """Each run left its progress, at 100 %, and a table of its funnel."""
+    found = world.server.ask("artifacts/filter")
+    tables = [one for one in found if one["key"] == FUNNEL]
+    assert len(tables) >= 2
+    assert all('"what": "seen"' in one["data"] for one in tables)
+    done = [one["data"] for one in found if one["key"] == PROGRESS]
+    assert len(done) >= len(tables)
+    assert 100.0 in done
+
+
+def test_no_key_is_with_prefect_or_dask(world: World) -> None:
+    """Not a byte of the server's records, of any log, or of a worker's folder holds one."""
+    values = [world.environment[f"TERRAPAIR_{name}"] for name in ("FLICKR_KEY", "FLICKR_SECRET")]
+    account = json.loads(world.environment["TERRAPAIR_EARTH_ENGINE_SERVICE_ACCOUNT"])
+    values += [account["private_key"].splitlines()[1], account["private_key_id"]]
+    looked_at = 0
+    for path in world.folder.rglob("*"):
+        if path.is_file() and "cache" not in path.parts:
+            looked_at += 1
+            content = path.read_bytes()
+            assert not [one for one in values if one.encode() in content], path
+    assert looked_at > 20
+
+
+def test_a_server_that_goes_away_in_mid_run_costs_nothing(
+    world: World, alone: dict[str, bytes], sandbox: Sandbox
+) -> None:
+    """The run goes on to its end and says what is missing; the next one finds all done."""
+    root = world.folder / "away"
+    sandbox.faults({"latency": {"ee.get_pixels": 2.0}, "faults": []})
+    begun = world.build(root, PREFECT_CLIENT_MAX_RETRIES="0")
+    wait_until(lambda: list(root.glob("shards/*/*.tar")), "a shard of photos")
+    world.server.kill()
+    sandbox.faults([])
+    said, errors = begun.communicate()
+    assert begun.returncode == 0, errors
+    assert "Prefect's server went away" in " ".join(errors.split())
+    assert "Traceback" not in errors
+    assert json.loads(said)["cells"] == {"committed": 2}
+    assert manifests(root) == alone
+    again = world.build(root)
+    _, errors = again.communicate()
+    assert again.returncode == 1
+    assert "see that the server at prefect_api_url runs" in " ".join(errors.lower().split())
+    sandbox.reset()
+    world.server.start()
+    said, errors = world.build(root).communicate()
+    assert json.loads(said)["cells"] == {"unchanged": 2}, errors
+    assert sandbox.counts().get("photo.get", 0) == 0
+    assert manifests(root) == alone

@@ -66,23 +66,23 @@ def begin_ahead(
         Each item, and what was begun for it.
     """
     waiting = deque(items)
-    early: deque[tuple[Item, Begun[Result] | None]] = deque()
+    begun: deque[tuple[Item, Begun[Result] | None]] = deque()
     taken = 0
     try:
-        while waiting or early:
-            if early:
-                current = early.popleft()
+        while waiting or begun:
+            if begun:  # begun early; its turn has come
                 taken -= 1
                 room.release()
             else:
-                current = waiting[0], begin(waiting.popleft())
+                begun.append((waiting[0], begin(waiting.popleft())))
             while waiting and room.acquire(blocking=False):
                 taken += 1
-                early.append((waiting[0], begin(waiting.popleft())))
-            yield current
+                begun.append((waiting[0], begin(waiting.popleft())))
+            yield begun[0]
+            begun.popleft()
     finally:
-        for _, begun in early:
-            if begun is not None:
-                begun.drop()
+        for _, one in begun:
+            if one is not None:
+                one.drop()
         if taken:
             room.release(taken)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import ee
@@ -27,6 +26,7 @@ from collectors.earth_engine_session import (
     Session,
     TooBig,
 )
+from collectors.npy_files import read_npy
 from collectors.records import SCL_BAND, SCORE_BAND, ChipPixels, Quality, SceneGone
 from collectors.transport import SetupError, TransientTrouble, TroubleRemains
 
@@ -322,8 +322,8 @@ def _array(
     if not data.startswith(_NPY_MAGIC):
         raise TransientTrouble(SERVICE, f"{what}: the answer is no NPY file: {data[:60]!r}")
     try:
-        array: NDArray[Any] = np.load(BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        array = read_npy(data)
+    except ValueError as error:
         raise TransientTrouble(SERVICE, f"{what}: the answer was cut off: {error}") from error
     if array.shape != shape or array.dtype.names != bands:
         seen = f"{array.shape} with bands {array.dtype.names}"

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import ee
 import ee.deprecation
 import requests
-from requests.adapters import HTTPAdapter
 
 from collectors.earth_engine_errors import CLIENT_ERRORS, Trouble, diagnose
 from collectors.transport import SetupError, TransientTrouble, retrying
+from collectors.whole_bodies import WholeBodies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,10 +226,16 @@ def _initialise(login: Any, project: str, url: str, deadline_s: float) -> None:
     state.requests_session = requests.Session()
     for scheme in ("http://", "https://"):
         state.requests_session.mount(
-            scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE)
+            scheme, WholeBodies(pool_connections=4, pool_maxsize=POOL_SIZE)
         )
     try:
         ee.Initialize(login, project=project, url=url)
     except AttributeError as error:
         # googleapiclient hands a body that is no JSON on as a text, which has nothing to look up.
         raise TransientTrouble(SERVICE, "the list of functions is not readable") from error
+    # The library makes the description of the service into functions anew for every request, which
+    # takes longer than sending it. Here the ones for pixels are made once.
+    projects = state.cloud_api_resource_raw.projects()
+    assets = projects.assets()
+    projects.assets = lambda: assets
+    state.cloud_api_resource_raw.projects = lambda: projects

@@ -36,6 +36,15 @@ _TURNS: Final = {
 """EXIF orientation (CIPA DC-008, tag 274) → what brings the picture upright."""
 
 
+_BLOCKS_KEPT: Final = 32
+"""Blocks of memory that Pillow keeps for the next pictures, each as large as one was. By itself it
+keeps none, and a fifth of the time goes by asking the system for memory (Pillow's internal
+reference, "Block Allocator"; there it is set by the environment, from which nothing is read here).
+"""
+
+Image.core.set_blocks_max(_BLOCKS_KEPT)  # type: ignore[attr-defined]
+
+
 @dataclass(frozen=True, slots=True)
 class PictureRules:
     """What a stored picture is like.
@@ -121,7 +130,7 @@ def _srgb(image: Image.Image) -> Image.Image:
                 return converted or image.convert("RGB")
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
 
 
 def _orientation(image: Image.Image) -> int:

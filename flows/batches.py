@@ -78,6 +78,10 @@ class Batches:
                 ids = tuple(row["item_id"] for row in index)
                 self._ready[index[0].get("beside", ""), ids] = path
 
+    def holds(self, item_ids: Sequence[str], beside: str = "") -> bool:
+        """Says whether a batch was found finished, so that there is nothing to begin."""
+        return (beside, tuple(item_ids)) in self._ready
+
     def run(
         self, item_ids: Sequence[str], work: Callable[[], Sequence[Piece]], beside: str = ""
     ) -> tuple[Finished, ...]:

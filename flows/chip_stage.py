@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from collectors.records import Chip, NoScene, Scene, Sensor
@@ -11,12 +13,14 @@ from filters.placement import Centre, place
 from filters.sampling import photo_hash
 from filters.scenes import rank
 from filters.spots import Spot
+from flows.begun import begin_ahead
 from flows.chip_work import chip_row, fetch_chip, pair_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flows.batches import Finished, Piece
+    from flows.begun import Begun
     from flows.cell_state import CellState
     from flows.rows import ChipRow, PhotoRow
     from flows.work import CellWork
@@ -157,26 +161,38 @@ class ChipStage:
         ]  # fmt: skip
 
     def _fetch(self, placed: Placed) -> list[ChipRow]:
-        """Fetches the new chips, batch after batch."""
+        """Fetches the new chips, batch after batch; the next are begun while one is stored."""
         rows: list[ChipRow] = []
         queue = sorted(placed.chips, key=lambda chip: chip.chip_id)
-        for start in range(0, len(queue), CHIP_BATCH):
-            batch = queue[start : start + CHIP_BATCH]
-            done = self._fetch_batch(batch, placed)
-            rows += [self._row(chip, one) for chip, one in zip(batch, done, strict=True)]
-            self.tell(sum(row.kept for row in rows))
+        batches = [queue[start : start + CHIP_BATCH] for start in range(0, len(queue), CHIP_BATCH)]
+
+        def begin(batch: Sequence[Chip]) -> Begun[Piece] | None:
+            if self.work.batches.holds([chip.chip_id for chip in batch]):
+                return None
+            return self._begin(batch, placed)
+
+        with closing(begin_ahead(self.work.services.room_ahead, batches, begin)) as begun:
+            for batch, early in begun:
+                work = partial(self._finish, batch, placed, early)
+                done = self.work.batches.run([chip.chip_id for chip in batch], work)
+                rows += [self._row(chip, one) for chip, one in zip(batch, done, strict=True)]
+                self.tell(sum(row.kept for row in rows))
         return rows
 
-    def _fetch_batch(self, chips: Sequence[Chip], placed: Placed) -> tuple[Finished, ...]:
+    def _begin(self, chips: Sequence[Chip], placed: Placed) -> Begun[Piece]:
         def fetch(chip: Chip) -> Piece:
             return fetch_chip(
                 chip, placed.scenes[chip.chip_id], self._sensors[chip.sensor], self.work.services
             )
 
-        return self.work.batches.run(
-            [chip.chip_id for chip in chips],
-            lambda: self.work.services.in_order(self.work.services.pixel_pool, fetch, chips),
-        )
+        services = self.work.services
+        return services.begin(services.pixel_pool, fetch, chips)
+
+    def _finish(
+        self, chips: Sequence[Chip], placed: Placed, begun: Begun[Piece] | None
+    ) -> list[Piece]:
+        """Waits for a batch; begins it first if its shard, which was there, is there no longer."""
+        return (begun or self._begin(chips, placed)).results()
 
     def _row(self, chip: Chip, finished: Finished) -> ChipRow:
         """Makes a row of a fetched chip, and counts it."""

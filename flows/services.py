@@ -5,14 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event
-from typing import TYPE_CHECKING, TypeVar
+from threading import Event, Semaphore
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from collectors.transport import SetupError
+from flows.begun import Begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Future
 
     from collectors.earth_engine import EarthEngine
     from collectors.flickr import Flickr
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+BATCHES_AHEAD: Final = 2
+"""Batches of chips begun before their turn, in all cells together: with them a cell that writes a
+shard has as many requests waiting as Earth Engine takes at once. About 100 MB each."""
+
+COMPUTING_THREADS: Final = 8
+"""Threads for chips beside those that wait for Earth Engine: they measure and compress, so that no
+request that is allowed is left unmade meanwhile."""
 
 
 class RunStopped(Exception):  # noqa: N818 - nothing is wrong
@@ -53,6 +61,7 @@ class Services:
         stop: Set when the whole run has to stop.
         first_weights: SHA-256 of those that the dataset was begun with; empty if they are these.
         limits: What holds the calls back, to be given back at the end.
+        room_ahead: Room for batches of chips begun before their turn.
     """
 
     store: Store
@@ -67,6 +76,7 @@ class Services:
     stop: Event = field(default_factory=Event)
     first_weights: str = ""
     limits: Limits | None = None
+    room_ahead: Semaphore = field(default_factory=lambda: Semaphore(BATCHES_AHEAD))
 
     @property
     def engine(self) -> Mapping[str, str]:
@@ -88,6 +98,25 @@ class Services:
         if self.limits is not None and self.limits.ledger is not None:
             self.limits.ledger.check()
 
+    def begin(
+        self, pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Begun[Result]:
+        """Has the same work done on many items side by side.
+
+        Raises:
+            RunStopped: If the run has been stopped.
+        """
+        self.keep_going()
+        begun: Begun[Result] = Begun(self.keep_going)
+        try:
+            for item in items:
+                begun.futures.append(pool.submit(work, item))
+        except BaseException:
+            begun.drop()
+            self.keep_going()  # what a closed pool says is not the reason
+            raise
+        return begun
+
     def in_order(
         self, pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item]
     ) -> list[Result]:
@@ -98,16 +127,7 @@ class Services:
         Raises:
             RunStopped: If the run has been stopped.
         """
-        self.keep_going()
-        futures: list[Future[Result]] = []
-        try:
-            futures.extend(pool.submit(work, item) for item in items)
-            return [future.result() for future in futures]
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            self.keep_going()  # what a closed pool or a cut connection says is not the reason
-            raise
+        return self.begin(pool, work, items).results()
 
     def close(self) -> None:
         """Stops what is still going on and ends the threads; what has not begun is dropped."""
@@ -204,8 +224,10 @@ def _open_services(
         weights=weights.sha256,
         first_weights=inference.weights_sha256,
         photo_pool=ThreadPoolExecutor(settings.photo_connections, "photos"),
-        pixel_pool=ThreadPoolExecutor(settings.earth_engine_connections, "pixels"),
         limits=limits,
+        pixel_pool=ThreadPoolExecutor(
+            settings.earth_engine_connections + COMPUTING_THREADS, "pixels"
+        ),
     )
 
 

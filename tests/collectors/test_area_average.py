@@ -109,3 +109,20 @@ def test_a_rotated_grid_is_refused() -> None:
     """Overlaps of rows and columns mean nothing on a rotated grid."""
     with pytest.raises(ValueError, match="rotated"):
         source_window((0.6, 0.1, 0.0, 0.0, -0.6, 0.0), GRID)
+
+
+def test_halves_are_rounded_to_even() -> None:
+    """At 0.3 m every hundredth mean is a half exactly; sums of whole tenths of a metre tell."""
+    grid = ChipGrid("EPSG:26910", 550000, 4180000, 1.0, 48)
+    values = np.random.default_rng(5).integers(0, 256, (2, 160, 160), dtype=np.uint8)
+    values[:, :20, 70:90] = 0
+    window = source_window((0.3, 0.0, 550000.0, 0.0, -0.3, 4180000.0), grid)
+    assert (window.rows, window.columns) == (160, 160)
+    tenths = values.astype(np.int64).repeat(3, axis=1).repeat(3, axis=2)
+    held = tenths.any(axis=0)[None].astype(np.int64)
+    sums, weights = (one.reshape(-1, 48, 10, 48, 10).sum(axis=(2, 4)) for one in (tenths, held))
+    whole, rest = np.divmod(sums, np.maximum(weights, 1))
+    up = (2 * rest > weights) | ((2 * rest == weights) & (whole % 2 == 1))
+    exact = np.where(weights >= 50, whole + up, 0)
+    assert ((2 * rest == weights) & (weights >= 50)).sum() >= 20
+    assert np.array_equal(average_by_area(values, window, grid), exact)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import googleapiclient.discovery
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -105,6 +106,26 @@ def test_the_library_is_initialised_once_with_four_requests(
         "ee.token": 1, "ee.discovery": 2, "ee.algorithms": 1, "ee.value": 2,
     }  # fmt: skip
     assert client.requests.other == 1
+
+
+def test_the_description_of_the_service_is_not_read_for_every_chip(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library's functions for pixels are made when it is initialised, not for each request."""
+    client = connect(sandbox)
+    scene = first_scene(client, BERKELEY_AERIAL, NAIP)
+    made: list[str] = []
+    make = googleapiclient.discovery.createMethod
+
+    def count(name: str, *rest: Any) -> Any:
+        made.append(name)
+        return make(name, *rest)
+
+    monkeypatch.setattr(googleapiclient.discovery, "createMethod", count)
+    assert isinstance(client.read(BERKELEY_AERIAL, scene, NAIP), ChipPixels)
+    assert made == []
+    client.check()
+    assert made != []
 
 
 def test_an_older_connection_is_not_used_for_the_wrong_service(

@@ -208,3 +208,14 @@ def test_no_bytes_break_the_reader(data):
         whole[place] = data.draw(st.integers(0, 255))
     found = prepared(bytes(whole[: data.draw(st.integers(3, len(whole)))]), 80, 60)
     assert isinstance(found, PhotoImage | PhotoAbsence)
+
+
+def test_memory_is_kept_for_the_next_picture():
+    """Pillow takes blocks that it has, instead of asking the system anew for each picture."""
+    data = jpeg(scene(400, 300))
+    first = prepared(data, 400, 300)
+    before = Image.core.get_stats()
+    assert prepared(data, 400, 300) == first
+    after = Image.core.get_stats()
+    assert after["reused_blocks"] > before["reused_blocks"]
+    assert after["allocated_blocks"] == before["allocated_blocks"]

@@ -169,10 +169,11 @@ class ChipStage:
                 chip, placed.scenes[chip.chip_id], self._sensors[chip.sensor], self.work.services
             )
 
-        return self.work.batches.run(
-            [chip.chip_id for chip in chips],
-            lambda: self.work.services.in_order(self.work.services.pixel_pool, fetch, chips),
-        )
+        def fetch_all() -> list[Piece]:
+            self.work.summary.fetched += sum(bool(placed.scenes[chip.chip_id]) for chip in chips)
+            return self.work.services.in_order(self.work.services.pixel_pool, fetch, chips)
+
+        return self.work.batches.run([chip.chip_id for chip in chips], fetch_all)
 
     def _row(self, chip: Chip, finished: Finished) -> ChipRow:
         """Makes a row of a fetched chip, and counts it."""

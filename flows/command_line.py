@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from flows.console import (
     reporting,
     stop,
 )
+from flows.prefect_surroundings import settle_prefect
 
 if TYPE_CHECKING:
     from flows.running import Surroundings, Task
@@ -228,17 +228,7 @@ def _real_run(task: Task, *, as_json: bool) -> None:
 
 def _run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     """Runs a task as its Prefect flow; the surroundings never become parameters."""
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    # Prefect's own log repeats what the display says, with tracebacks of expected failures.
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-    if "PREFECT_API_URL" not in os.environ:
-        # The server is then our own child, and Ctrl-C ends it with us: nobody waits for it.
-        os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")
-        # Prefect gives it 20 s by default, which a busy machine needs for the imports alone.
-        os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-    os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
+    settle_prefect()
     around.watcher.line("starting Prefect")
     from prefect.task_runners import ThreadPoolTaskRunner
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
+from collectors.answers import Answers
 from collectors.transport import SetupError
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Services:
         pixel_pool: Threads that wait for Earth Engine.
         stop: Set when the whole run has to stop.
         first_weights: SHA-256 of those that the dataset was begun with; empty if they are these.
+        answers: Counts what the services answered.
+        secrets: What must not stand in anything that is said about this run.
     """
 
     store: Store
@@ -63,6 +66,8 @@ class Services:
     pixel_pool: ThreadPoolExecutor
     stop: Event = field(default_factory=Event)
     first_weights: str = ""
+    answers: Answers = field(default_factory=Answers)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def engine(self) -> Mapping[str, str]:
@@ -138,15 +143,17 @@ def open_services(
     from flows.weights import obtain_weights
 
     store = open_store(root)
+    answers = Answers()
+    patience = replace(settings.patience, answers=answers)
     key, secret = settings.flickr_login()
     flickr = Flickr(
         key, secret, url=settings.flickr_url, throttle=settings.flickr_throttle(),
-        patience=settings.patience,
+        patience=patience,
     )  # fmt: skip
     photo_host = PhotoHost(
         allowed_hosts=frozenset(settings.photo_hosts),
         throttle=settings.photo_throttle(),
-        patience=settings.patience,
+        patience=patience,
         rules=PictureRules(shortest_side_px=catalogue.rules.photo_shortest_side_px),
         user_agent=settings.user_agent,
     )
@@ -155,7 +162,7 @@ def open_services(
         credentials=settings.earth_engine_credentials(),
         url=settings.earth_engine_url,
         throttle=settings.earth_engine_throttle(),
-        patience=settings.patience,
+        patience=patience,
     )
     path, digest = obtain_weights(settings, catalogue, tell)
     weights = load(path, sha256=digest)
@@ -171,6 +178,8 @@ def open_services(
         classifier=_open_classifier(settings, catalogue.rules, root, weights, inference),
         weights=weights.sha256,
         first_weights=inference.weights_sha256,
+        answers=answers,
+        secrets=settings.secrets,
         photo_pool=ThreadPoolExecutor(settings.photo_connections, "photos"),
         pixel_pool=ThreadPoolExecutor(settings.earth_engine_connections, "pixels"),
     )

@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test lint audit bench lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/'
@@ -38,6 +38,9 @@ lint: $(VENV)/.ready  ## style, types and who may import whom
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-cache
+
+audit: $(VENV)/.ready  ## known vulnerabilities of the locked versions; says so where nobody can be asked
+	$(RUN)/python .ci/audit.py
 
 bench: $(VENV)/.ready  ## measurements as lines of JSON; NAME=… for one of them
 	$(RUN)/python -m pytest tests/benchmarks -q -s -m benchmark $(if $(NAME),-k $(NAME))

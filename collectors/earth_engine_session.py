@@ -15,7 +15,13 @@ import ee.deprecation
 import requests
 
 from collectors.earth_engine_errors import CLIENT_ERRORS, Trouble, diagnose
-from collectors.transport import SetupError, TransientTrouble, retrying
+from collectors.transport import (
+    SetupError,
+    TransientTrouble,
+    is_untrusted,
+    retrying,
+    untrusted,
+)
 from collectors.whole_bodies import WholeBodies
 
 if TYPE_CHECKING:
@@ -155,6 +161,8 @@ class Session:
             try:
                 return call()
             except CLIENT_ERRORS as error:
+                if is_untrusted(error):
+                    raise untrusted(SERVICE, what) from error
                 trouble, status, text = diagnose(error)
                 if status == 429:
                     self._throttle.ease()

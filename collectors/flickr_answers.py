@@ -236,8 +236,8 @@ def parse_photo(row: Mapping[str, Any]) -> Photo:
         UnknownLicence: If its licence id is not in the table (a ValueError as well).
     """
     photo_id = str(row["id"])
-    if not re.fullmatch(r"[0-9]+", photo_id):
-        raise ValueError(f"id {photo_id!r}")
+    if not re.fullmatch(r"[0-9]{1,20}", photo_id):  # 11 today; names of files are made of it
+        raise ValueError(f"id {photo_id!r:.100}")
     owner = _text(row["owner"]).strip()
     if not owner:
         raise ValueError("owner ''")

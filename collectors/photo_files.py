@@ -227,7 +227,7 @@ def is_allowed(url: str, hosts: frozenset[str]) -> bool:
         url: The address.
         hosts: `host`, `host:port`, or `.domain` for all hosts below a domain.
     """
-    if any(character.isspace() or character == "\\" for character in url):
+    if not url.isascii() or any(character.isspace() or character == "\\" for character in url):
         return False  # read differently by different parsers
     try:
         parts = urlsplit(url)

@@ -7,9 +7,11 @@ arrays are (bands, rows, columns).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import quote
 
 import numpy as np
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from collectors.geo import Box, ChipGrid
+
+_ALIAS: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Outcome(StrEnum):
@@ -112,8 +116,13 @@ class Photo:
 
     @property
     def page_url(self) -> str:
-        """Address of the photo's page on Flickr, which every use of it must link to."""
-        return f"https://www.flickr.com/photos/{self.path_alias or self.owner}/{self.photo_id}/"
+        """Address of the photo's page on Flickr, which every use of it must link to.
+
+        An alias that is none (Flickr's are of letters, digits, - and _) could lead elsewhere; the
+        owner's id leads to the same page.
+        """
+        alias = self.path_alias if _ALIAS.fullmatch(self.path_alias) else quote(self.owner, "@")
+        return f"https://www.flickr.com/photos/{alias}/{self.photo_id}/"
 
 
 @dataclass(frozen=True, slots=True)

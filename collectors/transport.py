@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -20,6 +20,8 @@ from collectors.throttle import Throttle as Throttle  # noqa: PLC0414 - where al
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from collectors.answers import Answers
 
 Answer = TypeVar("Answer")
 
@@ -85,12 +87,28 @@ def is_transient(status: int) -> bool:
     return status in {408, 425, 429} or (500 <= status < 600 and status not in _NEVER_TRANSIENT)
 
 
+def is_untrusted(error: BaseException) -> bool:
+    """Says whether a connection failed at a certificate, which no other try will change."""
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)  # OpenSSL's name, kept by all that wrap it
+
+
+def untrusted(service: str, what: str) -> SetupError:
+    """Returns the error of a server that cannot show who it is."""
+    return SetupError(
+        service,
+        f"{what}: the server's certificate is not one that this machine trusts; nothing was sent.",
+        "Look at the address and at the clock. Behind a proxy that opens TLS, give its certificate"
+        " by REQUESTS_CA_BUNDLE.",
+    )
+
+
 @contextmanager
 def network_trouble(service: str, what: str) -> Iterator[None]:
     """Turns what `requests` raises on a broken connection into `TransientTrouble`.
 
     Raises:
         TransientTrouble: On a refused, reset or timed-out connection, or a body cut off.
+        SetupError: If the certificate is not one that this machine trusts.
     """
     try:
         yield
@@ -100,6 +118,8 @@ def network_trouble(service: str, what: str) -> Iterator[None]:
         requests.exceptions.ChunkedEncodingError,
         requests.exceptions.ContentDecodingError,
     ) as error:
+        if is_untrusted(error):
+            raise untrusted(service, what) from error
         raise TransientTrouble(service, f"{what}: {type(error).__name__}: {error}") from error
 
 
@@ -111,11 +131,13 @@ class Patience:
         budget_s: No try begins later than this many seconds after the first one.
         first_wait_s: Upper end of the first random wait in seconds; it doubles with each try.
         longest_wait_s: Upper end of every random wait in seconds.
+        answers: Counts how the tries end, and the waits; None if nobody wants to know.
     """
 
     budget_s: float
     first_wait_s: float
     longest_wait_s: float
+    answers: Answers | None = field(default=None, compare=False, repr=False)
 
 
 def retrying(
@@ -157,19 +179,31 @@ def retrying(
             service, f"{what}: given up after {tries} in {clock() - started:.0f} s; last: {seen}"
         ) from last
 
+    def once() -> Answer:
+        with nullcontext() if patience.answers is None else patience.answers.trying(service):
+            return call()
+
+    def wait(seconds: float) -> None:
+        if patience.answers is not None:
+            patience.answers.wait(service, seconds)
+        sleep(seconds)
+
     attempts = Retrying(
         retry=retry_if_exception_type(TransientTrouble),
         wait=wait_random_exponential(patience.first_wait_s, max=patience.longest_wait_s),
         stop=is_spent,
-        sleep=sleep,
+        sleep=wait,
         retry_error_callback=give_up,
     )
-    return attempts(call)
+    return attempts(once)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Replaces every secret in a text, also in its percent-encoded forms."""
-    forms = {form for secret in secrets for form in (secret, quote(secret, ""), quote_plus(secret))}
+    """Replaces every secret in a text, also percent-encoded, or with the escapes of a literal."""
+    forms = {
+        form for secret in secrets
+        for form in (secret, quote(secret, ""), quote_plus(secret), secret.replace("\n", "\\n"))
+    }  # fmt: skip
     for form in sorted(forms - {""}, key=len, reverse=True):
         text = text.replace(form, "[secret]")
     return text

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collectors.cells import grounds_of
-from collectors.transport import SetupError, TroubleRemains
+from collectors.transport import SetupError, TroubleRemains, redact
 from flows.budgets import BudgetSpent
 from flows.catalogue_text import CatalogueError
 from flows.cell import collect_cell
@@ -140,6 +141,7 @@ def collect_guarded(order: Order, services: Services, watcher: Watcher) -> Summa
         SetupError: If the set-up is wrong, which concerns every cell; the run is stopped then.
     """
     cell_id = order.cell_id
+    started = time.monotonic()
     try:
         services.keep_going()
         summary = collect_cell(order, services, watcher.step)
@@ -155,8 +157,9 @@ def collect_guarded(order: Order, services: Services, watcher: Watcher) -> Summa
         raise
     except Exception as error:  # noqa: BLE001 - a crash in one cell must not take the others along
         _LOG.exception("cell %s crashed", cell_id)
-        kind = type(error).__name__
-        summary = failed(cell_id, f"crashed ({kind}: {error}); please report it with the log")
+        said = redact(f"{type(error).__name__}: {error}", services.secrets)
+        summary = failed(cell_id, f"crashed ({said}); please report it with the log")
+    summary.seconds = time.monotonic() - started
     return summary
 
 
@@ -183,6 +186,7 @@ def total(parts: Sequence[Summary], services: Services) -> Summary:
     whole.count(requests_of(services))
     for part in parts:
         whole.add(part)
+    whole.answers.update(services.answers.counts())
     return whole
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import shapely
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from flows.catalogue import Catalogue
 
 _HIDDEN = ("geometry", "bbox")
+
+_TURNING: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+"""Unicode's classes of characters that turn the direction of what follows."""
 
 WIDEST_TABLE = 10
 """Rows of more columns than this are shown one below the other."""
@@ -204,7 +208,20 @@ def _text(value: Any) -> str:
         return "—"
     if isinstance(value, float):
         return repr(round(value, 6)) if abs(value) >= 1e-3 else f"{value:.3g}"
-    return json.dumps(value) if isinstance(value, list | dict) else str(value)
+    return json.dumps(value) if isinstance(value, list | dict) else _harmless(str(value))
+
+
+def _harmless(text: str) -> str:
+    """Returns a text with control characters and those that turn its direction as escapes.
+
+    Titles are written by strangers, and a terminal does what its control characters say.
+    """
+    return "".join(
+        one.encode("unicode_escape").decode()
+        if unicodedata.category(one) in {"Cc", "Cs"} or unicodedata.bidirectional(one) in _TURNING
+        else one
+        for one in text
+    )
 
 
 def _plain(name: str, value: Any) -> Any:

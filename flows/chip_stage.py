@@ -186,6 +186,7 @@ class ChipStage:
             )
 
         services = self.work.services
+        self.work.summary.fetched += sum(bool(placed.scenes[chip.chip_id]) for chip in chips)
         return services.begin(services.pixel_pool, fetch, chips)
 
     def _finish(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, Optional
 
@@ -84,14 +86,16 @@ def plain_errors() -> Iterator[None]:
         stop("stopped; what is finished is kept, run the same command again to go on", INTERRUPTED)
     except (typer.Exit, SystemExit):
         raise
-    except Exception as error:  # a crash becomes an exit code, and a traceback only on demand
+    except Exception as error:  # noqa: BLE001 - a crash becomes an exit code
         if type(error).__name__ in {"WeightsError", "WeightsUnreachableError", "SandboxError"}:
             stop(str(error), FAILED)
-        if os.environ.get("TERRAPAIR_DEBUG"):
-            raise
         from flows.settings import read_settings
 
-        text = redact(f"{type(error).__name__}: {error}", read_settings().secrets)
+        secrets = read_settings().secrets
+        if os.environ.get("TERRAPAIR_DEBUG"):
+            sys.stderr.write(redact(traceback.format_exc(), secrets))
+            raise typer.Exit(FAILED) from None
+        text = redact(f"{type(error).__name__}: {error}", secrets)
         stop(f"unexpected trouble: {text} (set TERRAPAIR_DEBUG=1 for the traceback)", FAILED)
 
 

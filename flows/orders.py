@@ -82,6 +82,10 @@ class Summary:
         troubles: Cell and message of each that failed.
         stopped: Why the run stopped before its end; empty if it did not.
         short: Cells that hold fewer kept photos than their quota, with how many are missing.
+        searched: Searches made; what a stopped run had learnt is not asked again.
+        fetched: Chips that pixels were asked for.
+        seconds: Time that the cells took, seconds, added up.
+        answers: What the services answered; see `collectors.answers.Answers.counts`.
     """
 
     seen: int = 0
@@ -101,18 +105,24 @@ class Summary:
     troubles: dict[str, str] = field(default_factory=dict)
     short: dict[str, int] = field(default_factory=dict)
     stopped: str = ""
+    searched: int = 0
+    fetched: int = 0
+    seconds: float = 0.0
+    answers: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Summary) -> None:
         """Adds the counts of another part."""
         for name in (
             "seen", "screened", "downloaded", "kept", "paired", "scenes_refused", "flickr_calls",
-            "photo_requests", "resolve_requests", "pixel_requests",
+            "photo_requests", "resolve_requests", "pixel_requests", "searched", "fetched",
+            "seconds",
         ):  # fmt: skip
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.chips.update(other.chips)
         self.reasons.update(other.reasons)
         self.unpaired.update(other.unpaired)
         self.cells.update(other.cells)
+        self.answers.update(other.answers)
         self.troubles.update(other.troubles)
         self.short.update(other.short)
         self.stopped = self.stopped or other.stopped

@@ -138,6 +138,7 @@ class PhotoStage:
             probe, page = question
 
             def ask(probe: Probe = probe, page: int = page) -> SearchPage:
+                self.work.summary.searched += 1
                 return self.work.services.flickr.search(
                     probe.box,
                     taken_from=probe.taken_from,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
+
+from flows.prefect_surroundings import settle_prefect
 
 if TYPE_CHECKING:
     from flows.running import Surroundings, Task
@@ -20,7 +21,7 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
         SetupError: If Prefect's server does not answer when the run begins.
         RunFailedError: If some cells failed.
     """
-    has_server = _prepare_environment()
+    has_server = settle_prefect()
     around.watcher.line("starting Prefect")
     import httpx
 
@@ -61,23 +62,6 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     finally:
         SURROUNDINGS.reset(token)
     return outcome
-
-
-def _prepare_environment() -> bool:
-    """Sets what Prefect reads when it is imported; says whether a server is named."""
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    # Prefect's own log repeats what the display says, with tracebacks of expected failures.
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
-    has_server = "PREFECT_API_URL" in os.environ
-    if not has_server:
-        # The server is then our own child, and Ctrl-C ends it with us: nobody waits for it.
-        os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")
-        # Prefect gives it 20 s by default, which a busy machine needs for the imports alone.
-        os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-    return has_server
 
 
 def _parameters(task: Task) -> dict[str, Any]:

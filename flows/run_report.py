@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from collectors.answers import by_service, trouble_line
 from flows.rows import ROWS
 
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ def as_json(summary: Summary, version: Version | None, *, new: bool, root: str) 
             "earth_engine_pixels": summary.pixel_requests,
             "earth_engine_per_chip": None if requests is None else round(requests, 4),
         },
+        "work": {
+            "searches": summary.searched,
+            "photos_downloaded": summary.downloaded,
+            "chips_fetched": summary.fetched,
+            "cell_seconds": round(summary.seconds, 1),
+        },
+        "answers": by_service(summary.answers),
         "short_of_quota": dict(sorted(summary.short.items())),
         "evenness": version.manifest["evenness"] if version else None,
         "troubles": dict(sorted(summary.troubles.items())),
@@ -80,6 +88,8 @@ def show(console: Console, outcome: dict[str, Any]) -> None:
         f" {requests['earth_engine_resolve']:,} to resolve + {requests['earth_engine_pixels']:,}"
         " for pixels" + (f" ({per_chip:.3f} a chip)" if per_chip is not None else ""),
     )
+    if trouble := trouble_line(outcome["answers"]):
+        table.add_row("trouble", trouble)
     if outcome["short_of_quota"]:
         short = outcome["short_of_quota"]
         table.add_row("short of quota", f"{len(short):,} cells, {sum(short.values()):,} photos")

@@ -17,6 +17,7 @@ from flows.building import SilentWatcher, Wish, check_window, collect_all, plan_
 from flows.catalogue import find_catalogue, load_catalogue
 from flows.catalogue_blocks import checked_box
 from flows.catalogue_text import CatalogueError
+from flows.cell_log import CellLog
 from flows.dataset import read_version, settle_seed
 from flows.publish import publish
 from flows.regions import read_polygons, say_nothing
@@ -137,6 +138,10 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
     """
     around = SURROUNDINGS.get() or Surroundings(read_settings())
     hide_secrets(around.settings.secrets)
+    log = None
+    if around.settings.log_json is not None:
+        log = CellLog(around.watcher, around.settings.log_json, around.settings.secrets)
+        around.watcher = log
     path = find_catalogue(task.catalogue_path)
     catalogue = load_catalogue(path)
     check_products(catalogue)
@@ -168,6 +173,8 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
         name = f"runs/{around.started:%Y%m%dT%H%M%S%f}-{task.kind}.json"
         services.store.create(name, json.dumps(outcome, indent=1).encode())
         around.outcome = outcome
+        if log is not None:
+            log.end(outcome)
     except KeyboardInterrupt:
         around.interrupted = True
         raise

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event, Semaphore
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from collectors.answers import Answers
 from collectors.transport import SetupError
 from flows.begun import Begun
 
@@ -62,6 +63,8 @@ class Services:
         first_weights: SHA-256 of those that the dataset was begun with; empty if they are these.
         limits: What holds the calls back, to be given back at the end.
         room_ahead: Room for batches of chips begun before their turn.
+        answers: Counts what the services answered.
+        secrets: What must not stand in anything that is said about this run.
     """
 
     store: Store
@@ -77,6 +80,8 @@ class Services:
     first_weights: str = ""
     limits: Limits | None = None
     room_ahead: Semaphore = field(default_factory=lambda: Semaphore(BATCHES_AHEAD))
+    answers: Answers = field(default_factory=Answers)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def engine(self) -> Mapping[str, str]:
@@ -190,15 +195,17 @@ def _open_services(
     from flows.inference import settle_inference
     from flows.weights import obtain_weights
 
+    answers = Answers()
+    patience = replace(settings.patience, answers=answers)
     key, secret = settings.flickr_login()
     flickr = Flickr(
         key, secret, url=settings.flickr_url, throttle=limits.flickr,
-        patience=settings.patience,
+        patience=patience,
     )  # fmt: skip
     photo_host = PhotoHost(
         allowed_hosts=frozenset(settings.photo_hosts),
         throttle=limits.photos,
-        patience=settings.patience,
+        patience=patience,
         rules=PictureRules(shortest_side_px=catalogue.rules.photo_shortest_side_px),
         user_agent=settings.user_agent,
     )
@@ -207,7 +214,7 @@ def _open_services(
         credentials=settings.earth_engine_credentials(),
         url=settings.earth_engine_url,
         throttle=limits.earth_engine,
-        patience=settings.patience,
+        patience=patience,
     )
     path, digest = obtain_weights(settings, catalogue, tell)
     weights = load(path, sha256=digest)
@@ -223,6 +230,8 @@ def _open_services(
         classifier=_open_classifier(settings, catalogue.rules, store.root, weights, inference),
         weights=weights.sha256,
         first_weights=inference.weights_sha256,
+        answers=answers,
+        secrets=settings.secrets,
         photo_pool=ThreadPoolExecutor(settings.photo_connections, "photos"),
         limits=limits,
         pixel_pool=ThreadPoolExecutor(

@@ -25,6 +25,11 @@ EARTH_ENGINE_URL: Final = "https://earthengine-highvolume.googleapis.com"
 """The endpoint meant for many small requests on stored images (Earth Engine's own advice)."""
 
 
+SECRET_BLOCK: Final = "prefect-secret:"  # noqa: S105 - no secret, but the way to one
+"""Begins a value that is not a key itself but the name of a Prefect secret block that holds it."""
+
+_ACCOUNT_SECRETS: Final = ("private_key", "private_key_id")
+
 WantedEngine = Literal[
     "auto", "eager", "channels_last", "mixed", "bfloat16", "compiled", "onnx", "onnx_int8", "cuda"
 ]
@@ -109,6 +114,10 @@ class Settings(BaseSettings):
     user_agent: Annotated[
         str, Field(description="How the program introduces itself to the photo host.")
     ] = "terrapair/0.1 (dataset builder)"
+    log_json: Annotated[
+        str | None,
+        Field(description="A line of JSON for each cell: a file to add to, or `stderr`."),
+    ] = None
 
     @property
     def patience(self) -> Patience:
@@ -130,12 +139,11 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be seen in a log, an error or a file."""
-        given = (self.flickr_key, self.flickr_secret, self.earth_engine_service_account)
-        found = [one.get_secret_value() for one in given if one and one.get_secret_value()]
-        with suppress(ValueError):  # a path, or no JSON: then there is nothing inside to hide
-            account = json.loads(found[-1]) if found else {}
-            found += [account[one] for one in ("private_key", "private_key_id") if one in account]
-        return tuple(found)
+        given = (self.flickr_key, self.flickr_secret)
+        found = [one.get_secret_value() for one in given if one]
+        with suppress(SetupError):  # no such file: then there is nothing to hide
+            found += _inside(self._service_account_json())
+        return tuple(one for one in found if one)
 
     def flickr_login(self) -> tuple[str, str]:
         """Returns key and secret.
@@ -161,20 +169,29 @@ class Settings(BaseSettings):
         """
         from collectors.earth_engine import Persistent, ServiceAccount
 
-        given = self.earth_engine_service_account
-        if given is None:
-            return Persistent()
-        text = given.get_secret_value()
+        text = self._service_account_json()
+        return Persistent() if text is None else ServiceAccount(text)
+
+    def _service_account_json(self) -> str | None:
+        """Returns the service account's key, from its file if the setting is a path.
+
+        Raises:
+            SetupError: If the file cannot be read.
+        """
+        if self.earth_engine_service_account is None:
+            return None
+        text = self.earth_engine_service_account.get_secret_value()
         if not text.lstrip().startswith("{"):
             try:
                 text = Path(text).expanduser().read_text(encoding="utf-8")
-            except OSError as error:
+            except (OSError, ValueError) as error:
+                seen = getattr(error, "strerror", None) or "it is no text"
                 raise SetupError(
                     "Earth Engine",
-                    f"the service account's file cannot be read ({error.strerror}).",
+                    f"the service account's file cannot be read ({seen}).",
                     "TERRAPAIR_EARTH_ENGINE_SERVICE_ACCOUNT is a JSON key, or the path of one.",
                 ) from None
-        return ServiceAccount(text)
+        return text
 
     def earth_engine_project_name(self) -> str:
         """Returns the project.
@@ -214,10 +231,11 @@ def read_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         overrides: Values that come before the environment's, by field name.
 
     Raises:
-        SetupError: If a variable has a value that it cannot have; the value is not shown.
+        SetupError: If a variable has a value that it cannot have, which is not shown, or names a
+            secret block that Prefect does not have.
     """
     try:
-        return Settings(**(overrides or {}))
+        return _with_blocks(Settings(**(overrides or {})))
     except ValidationError as error:
         said = "; ".join(
             f"{PREFIX}{'_'.join(str(key) for key in one['loc'][:1]).upper()}: {one['msg']}"
@@ -226,3 +244,38 @@ def read_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         raise SetupError("Settings", said + ".", "See `terrapair doctor`.") from None
     except SettingsError as error:
         raise SetupError("Settings", f"{error}.", "Lists are written as JSON.") from None
+
+
+def _with_blocks(settings: Settings) -> Settings:
+    """Puts the contents of Prefect's secret blocks in the place of their names."""
+    named = {
+        name: given.get_secret_value().removeprefix(SECRET_BLOCK)
+        for name in ("flickr_key", "flickr_secret", "earth_engine_service_account")
+        if (given := getattr(settings, name)) is not None
+        and given.get_secret_value().startswith(SECRET_BLOCK)
+    }
+    if not named:
+        return settings
+    from flows.secret_blocks import load_secret
+
+    return settings.model_copy(
+        update={
+            field: SecretStr(load_secret(block, f"{PREFIX}{field.upper()}"))
+            for field, block in named.items()
+        }
+    )
+
+
+def _inside(account: str | None) -> list[str]:
+    """Returns what must not be seen of a service account's key: it, its keys, and their lines."""
+    if not account:
+        return []
+    found = [account]
+    with suppress(ValueError):
+        values = json.loads(account)
+        if isinstance(values, dict):
+            found += [
+                values[name] for name in _ACCOUNT_SECRETS if isinstance(values.get(name), str)
+            ]
+    lines = [line for text in found[1:] for line in text.splitlines()]
+    return found + [line for line in lines if len(line) > 16 and not line.startswith("-----")]

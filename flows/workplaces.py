@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import socket
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -68,14 +69,15 @@ class Workplace:
     cells: int = 0
     _counting: threading.Lock = field(default_factory=threading.Lock)
     _told: dict[str, int] = field(default_factory=dict)
+    _answers_told: Counter[str] = field(default_factory=Counter)
 
     def collect(self, order: Order) -> Summary:
         """Collects a cell; see `flows.building.collect_guarded`.
 
         Returns:
-            Its counts. The requests of borrowed services are not among them; those of others are
-            all that were made in this process since the last cell that ended here, whichever cell
-            they were for, so that the sum over all cells is right.
+            Its counts. The requests and answers of borrowed services are not among them; those of
+            others are all that were made in this process since the last cell that ended here,
+            whichever cell they were for, so that the sum over all cells is right.
         """
         summary = collect_guarded(order, self.services, self.watcher)
         if not self.borrowed:
@@ -83,6 +85,9 @@ class Workplace:
                 now = requests_of(self.services)
                 summary.count({name: now[name] - self._told.get(name, 0) for name in now})
                 self._told = now
+                answers = self.services.answers.counts()
+                summary.answers.update(answers - self._answers_told)
+                self._answers_told = answers
         return summary
 
 

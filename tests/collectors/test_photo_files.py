@@ -228,7 +228,8 @@ def test_flickrs_hosts_are_allowed(url):
      "https://evil.org/.staticflickr.com", "https://evil.org#.staticflickr.com", "",
      "https://live.staticflickr.com /1.jpg", "https://[live.staticflickr.com/",
      "https://live.staticflickr.com:port/", "http://127.0.0.1/1.jpg",
-     "https://staticflickr.com/1.jpg", "https://user:word@live.staticflickr.com/1.jpg"],
+     "https://staticflickr.com/1.jpg", "https://user:word@live.staticflickr.com/1.jpg",
+     "https://ｌｉｖｅ.staticflickr.com/1.jpg", "https://live.staticflickr.com/１.jpg"],
 )  # fmt: skip
 def test_other_hosts_are_not(url):
     """Look-alikes, other schemes and addresses that parsers read differently are refused."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
+LEASES_ON_DISK = "prefect.server.concurrency.lease_storage.filesystem"
+
 PATIENCE_S = 180.0
 """A condition that is not met for so long never will be, on a busy machine too."""
 
@@ -94,7 +96,7 @@ class Server:
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
             "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "1",
             # A server that is started anew keeps the leases that are on disk.
-            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES_ON_DISK,
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_CLI_PROMPT": "false",
             "PYTHONPATH": os.pathsep.join([str(ROOT), *kept.get("PYTHONPATH", "").split()]),

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from tests.flows.limit_processes import Caller
 
 PROCESSES = 4
-FULL = {"earth_engine_connections": 40, "earth_engine_requests_per_second": 95}
+FULL = {"earth_engine_connections": 40, "earth_engine_requests_per_second": 92}
+"""Of 100 requests a second 92: each process begins one at once, and what is sent evenly does not
+come evenly."""
+
 SETTLE_S = 10
 """From the first call until all have a share; that time is looked at for excess, not for use."""
 
@@ -72,22 +75,6 @@ def test_limit_use_four_processes_of_flickr(server: Server) -> None:
 
 
 @pytest.mark.benchmark
-def test_limit_use_four_processes_of_the_rate(server: Server) -> None:
-    """Earth Engine's 100 requests a second, of which the settings allow 95."""
-    with Sandbox(seed=3) as sandbox:
-        seen = call_for(30, "ee", sandbox, server, **FULL)
-    within = most_within(seen["times_s"], 1)
-    report(
-        "limit_use_four_processes", round(rate(seen["times_s"], 30) / 100, 3),
-        "share of 100 requests a second", "≥ 0.9, and at most 100 in any second",
-        limit="Earth Engine, rate", most_in_1_s=within, most_at_once=seen["most_at_once"],
-        seconds=30, processes=PROCESSES,
-    )  # fmt: skip
-    assert within <= 100
-    assert seen["most_at_once"] <= 40
-
-
-@pytest.mark.benchmark
 def test_limit_use_four_processes_of_the_slots(server: Server) -> None:
     """Earth Engine's 40 requests at once, each of which takes a second."""
     with Sandbox(seed=3, latency_s={"ee.value": 1.0}) as sandbox:
@@ -98,4 +85,20 @@ def test_limit_use_four_processes_of_the_slots(server: Server) -> None:
         limit="Earth Engine, at once", most_at_once=seen["most_at_once"], seconds=30,
         processes=PROCESSES,
     )  # fmt: skip
+    assert seen["most_at_once"] <= 40
+
+
+@pytest.mark.benchmark
+def test_limit_use_four_processes_of_the_rate(server: Server) -> None:
+    """Earth Engine's 100 requests a second, of which the settings allow 92."""
+    with Sandbox(seed=3) as sandbox:
+        seen = call_for(30, "ee", sandbox, server, **FULL)
+    within = most_within(seen["times_s"], 1)
+    report(
+        "limit_use_four_processes", round(rate(seen["times_s"], 30) / 100, 3),
+        "share of 100 requests a second", "≥ 0.9, and at most 100 in any second",
+        limit="Earth Engine, rate", most_in_1_s=within, most_at_once=seen["most_at_once"],
+        seconds=30, processes=PROCESSES,
+    )  # fmt: skip
+    assert within <= 100
     assert seen["most_at_once"] <= 40

@@ -28,6 +28,7 @@ from flows.budgets import (
 )
 from flows.console import STOPPED, finish, plain_errors
 from flows.settings import read_settings
+from tests.flows.runs import small_catalogue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,15 +189,22 @@ def test_a_build_stops_before_the_budget_is_spent_and_goes_on_next_month(
         counts = run.sandbox.counts()
         return counts.get("ee.features", 0) + counts.get("ee.get_pixels", 0)
 
+    def small_chips(document: Any) -> None:
+        for sensor in ("sentinel2", "naip"):
+            document["sources"][sensor] |= {"size_px": 160, "area_px": 80}
+
+    small = small_catalogue(tmp_path / "small.yaml", small_chips)
     whole, root = tmp_path / "whole", tmp_path / "d"
     run.sandbox.reset()
-    run.build(whole, regions=("bay",), cells=1)
+    run.build(whole, catalogue=small, regions=("bay",), cells=1)
     needed = asked()
     month = NOVEMBER
 
     def build() -> dict[str, Any]:
         budget = {"earth_engine_requests_per_month": needed}
-        return run.build(root, regions=("bay",), cells=1, settings=budget, clock=lambda: month)
+        return run.build(
+            root, catalogue=small, regions=("bay",), cells=1, settings=budget, clock=lambda: month
+        )
 
     run.sandbox.reset()
     outcome = build()

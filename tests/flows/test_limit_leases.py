@@ -102,6 +102,18 @@ def test_a_refusal_slows_all_down_and_quiet_brings_the_rate_back() -> None:
     assert sum("refuses" in line for line in world.lines) == 2
 
 
+def test_a_refusal_never_raises_what_others_have_lowered() -> None:
+    """A process that is refused while others have slowed down further takes their pace."""
+    world = World(MANY, 1)
+    world.want(0, 40)
+    world.run(10)
+    world.keeper.ensure("ee" + PACE, 8)
+    world.calls[0].refused = True
+    world.run(1)
+    assert world.keeper.limits["ee" + PACE] == 8
+    assert world.calls[0].rate == pytest.approx(80 * 8 / FULL_PACE)
+
+
 def test_whoever_takes_over_keeps_to_the_pace() -> None:
     """A process that had no slot when another was refused begins at the lowered rate."""
     world = World(ONE_AT_A_TIME, 2)

@@ -43,6 +43,8 @@ def test_a_file_that_is_cut_off_anywhere_is_refused() -> None:
     for length in range(len(data)):
         with pytest.raises(ValueError, match=r".+"):
             read_npy(data[:length])
+    with pytest.raises(ValueError, match="65 of 66 bytes are there"):
+        read_npy(data[:-1])
     assert read_npy(data + b"\n").shape == (2, 3)
 
 

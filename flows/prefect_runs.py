@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from collectors.transport import SetupError
+
 if TYPE_CHECKING:
     from flows.running import Surroundings, Task
 
@@ -20,11 +22,10 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
         SetupError: If Prefect's server does not answer when the run begins.
         RunFailedError: If some cells failed.
     """
-    has_server = _prepare_environment()
+    _prepare_environment()
     around.watcher.line("starting Prefect")
     import httpx
 
-    from collectors.transport import SetupError
     from flows import prefect_flows
     from flows.running import SURROUNDINGS, RunFailedError
 
@@ -36,11 +37,7 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
         if around.interrupted:
             raise KeyboardInterrupt from None
         if around.outcome is None:
-            raise SetupError(
-                "Prefect", f"its server does not answer ({type(error).__name__}).",
-                "What is finished is kept. See that the server at PREFECT_API_URL runs (`prefect"
-                " server start`) and run the same command again.",
-            ) from error  # fmt: skip
+            raise _server_away(type(error).__name__) from error
         around.watcher.line(
             f"Prefect's server went away ({type(error).__name__}): it has no record of how this run"
             " ended; the dataset is not concerned"
@@ -51,7 +48,9 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     except Exception as error:
         if around.interrupted:  # Prefect could not tell its server any more that it was stopped
             raise KeyboardInterrupt from None
-        if not has_server and isinstance(error, RuntimeError) and "API server" in str(error):
+        if isinstance(error, RuntimeError) and str(error).startswith("Failed to reach API"):
+            raise _server_away(str(error)) from error
+        if isinstance(error, RuntimeError) and "ephemeral Prefect API server" in str(error):
             raise SetupError(
                 "Prefect", "its temporary server did not start in time.",
                 "Try again when the machine is less busy, or start one that stays (`prefect server"
@@ -63,21 +62,28 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     return outcome
 
 
-def _prepare_environment() -> bool:
-    """Sets what Prefect reads when it is imported; says whether a server is named."""
+def _server_away(seen: str) -> SetupError:
+    """Returns the error of a run that cannot begin, or cannot go on, without its server."""
+    return SetupError(
+        "Prefect", f"its server does not answer ({seen}).",
+        "What is finished is kept. See that the server at PREFECT_API_URL runs (`prefect server"
+        " start`) and run the same command again.",
+    )  # fmt: skip
+
+
+def _prepare_environment() -> None:
+    """Sets what Prefect reads when it is imported."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # Prefect's own log repeats what the display says, with tracebacks of expected failures.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
-    has_server = "PREFECT_API_URL" in os.environ
-    if not has_server:
+    if "PREFECT_API_URL" not in os.environ:
         # The server is then our own child, and Ctrl-C ends it with us: nobody waits for it.
         os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")
         # Prefect gives it 20 s by default, which a busy machine needs for the imports alone.
         os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-    return has_server
 
 
 def _parameters(task: Task) -> dict[str, Any]:

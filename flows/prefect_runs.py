@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from collectors.transport import SetupError
 from flows.prefect_surroundings import settle_prefect
 
 if TYPE_CHECKING:
@@ -21,11 +22,10 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
         SetupError: If Prefect's server does not answer when the run begins.
         RunFailedError: If some cells failed.
     """
-    has_server = settle_prefect()
+    settle_prefect()
     around.watcher.line("starting Prefect")
     import httpx
 
-    from collectors.transport import SetupError
     from flows import prefect_flows
     from flows.running import SURROUNDINGS, RunFailedError
 
@@ -37,11 +37,7 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
         if around.interrupted:
             raise KeyboardInterrupt from None
         if around.outcome is None:
-            raise SetupError(
-                "Prefect", f"its server does not answer ({type(error).__name__}).",
-                "What is finished is kept. See that the server at PREFECT_API_URL runs (`prefect"
-                " server start`) and run the same command again.",
-            ) from error  # fmt: skip
+            raise _server_away(type(error).__name__) from error
         around.watcher.line(
             f"Prefect's server went away ({type(error).__name__}): it has no record of how this run"
             " ended; the dataset is not concerned"
@@ -52,7 +48,9 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     except Exception as error:
         if around.interrupted:  # Prefect could not tell its server any more that it was stopped
             raise KeyboardInterrupt from None
-        if not has_server and isinstance(error, RuntimeError) and "API server" in str(error):
+        if isinstance(error, RuntimeError) and str(error).startswith("Failed to reach API"):
+            raise _server_away(str(error)) from error
+        if isinstance(error, RuntimeError) and "ephemeral Prefect API server" in str(error):
             raise SetupError(
                 "Prefect", "its temporary server did not start in time.",
                 "Try again when the machine is less busy, or start one that stays (`prefect server"
@@ -62,6 +60,15 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     finally:
         SURROUNDINGS.reset(token)
     return outcome
+
+
+def _server_away(seen: str) -> SetupError:
+    """Returns the error of a run that cannot begin, or cannot go on, without its server."""
+    return SetupError(
+        "Prefect", f"its server does not answer ({seen}).",
+        "What is finished is kept. See that the server at PREFECT_API_URL runs (`prefect server"
+        " start`) and run the same command again.",
+    )  # fmt: skip
 
 
 def _parameters(task: Task) -> dict[str, Any]:

@@ -5,22 +5,16 @@ from __future__ import annotations
 import os
 
 
-def settle_prefect() -> bool:
-    """Sets what is not set: no telemetry, no second log, time for a temporary server to start.
-
-    Returns:
-        Whether a server is named that was started before.
-    """
+def settle_prefect() -> None:
+    """Sets what is not set: no telemetry, no second log, time for a temporary server to start."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # Prefect's own log repeats what the display says, with tracebacks of expected failures.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
-    has_server = "PREFECT_API_URL" in os.environ
-    if not has_server:
+    if "PREFECT_API_URL" not in os.environ:
         # The server is then our own child, and Ctrl-C ends it with us: nobody waits for it.
         os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")
         # Prefect gives it 20 s by default, which a busy machine needs for the imports alone.
         os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-    return has_server

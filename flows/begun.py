@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from flows.budgets import BudgetSpent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Future
@@ -54,7 +56,8 @@ def begin_ahead(
     """Gives items in their order, each with its work begun, and begins those after it if it may.
 
     Which items there are, and their order, do not depend on what is begun when. To be closed
-    (`contextlib.closing`), so that what was begun and is no longer wanted is dropped.
+    (`contextlib.closing`), so that what was begun and is no longer wanted is dropped. When a budget
+    is spent, what was begun is given first: its requests are counted, and it is not made again.
 
     Args:
         room: How many items may be begun before their turn; shared with others who do the same.
@@ -77,7 +80,13 @@ def begin_ahead(
                 begun.append((waiting[0], begin(waiting.popleft())))
             while waiting and room.acquire(blocking=False):
                 taken += 1
-                begun.append((waiting[0], begin(waiting.popleft())))
+                try:
+                    early = begin(waiting[0])
+                except BudgetSpent:  # what is begun comes to its end first; see its own turn
+                    taken -= 1
+                    room.release()
+                    break
+                begun.append((waiting.popleft(), early))
             yield begun[0]
             begun.popleft()
     finally:

@@ -36,10 +36,10 @@ _BLOCKS: Final = 200
 
 _LARGEST_BLOCK: Final = 1_000
 
-
-_RESERVE: Final = 100
-"""No work is begun with fewer requests left, or with less than half of a small budget: a batch that
-is under way then comes to its end, and is not made again."""
+_RESERVE: Final = 250
+"""No work is begun with fewer requests left, or with less than half of a small budget: what is
+under way then comes to its end, and is not made again. By default four cells have a batch of 32
+chips in hand and two more are begun ahead, and some scenes are refused."""
 
 
 class BudgetSpent(ServiceTrouble):

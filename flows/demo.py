@@ -124,6 +124,7 @@ def sandbox_settings(box: Sandbox) -> dict[str, Any]:
         "flickr_secret": box.flickr_secret,
         "flickr_url": box.flickr_url,
         "flickr_calls_per_second": 50.0,
+        "flickr_calls_per_hour": 180_000,
         "photo_hosts": (box.photo_host,),
         "photo_connections": 4,
         "photo_downloads_per_second": 200.0,

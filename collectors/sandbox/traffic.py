@@ -61,6 +61,8 @@ class Traffic:
 
     def reset(self) -> None:
         """Forgets what was; requests that are in work count on."""
-        for one in self._services.values():
+        for name, one in list(self._services.items()):
+            if not one.inside:
+                del self._services[name]
             one.times_s.clear()
             one.most_at_once = one.inside

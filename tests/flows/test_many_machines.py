@@ -191,6 +191,7 @@ def test_a_schedule_and_a_backfill_by_hand_on_two_workers(
     assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []
 
 
+@pytest.mark.benchmark
 def test_a_cancelled_run_is_taken_up_again(
     deployed: World, workers: tuple[Path, Path], sandbox: Sandbox
 ) -> None:
@@ -258,6 +259,7 @@ def test_a_run_on_dask_is_the_same_as_in_one_process(
     check_that_no_key_is_written(world)
 
 
+@pytest.mark.benchmark
 def test_a_server_that_goes_away_in_mid_run_costs_nothing(
     world: World, alone: dict[str, bytes], sandbox: Sandbox
 ) -> None:

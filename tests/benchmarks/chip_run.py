@@ -29,6 +29,7 @@ import psutil
 import flows.cell
 from collectors.cells import Cell, Ground
 from collectors.sandbox import Sandbox
+from collectors.shards import pack, write_shard
 from collectors.storage import Store, open_store
 from flows.building import SilentWatcher, collect_guarded
 from flows.catalogue import load_catalogue
@@ -123,9 +124,10 @@ class MadePhotos:
         """Returns the cell with photos anywhere in it, of the years that both sensors know."""
         cell = self._work.order.ground.cell
         rng = np.random.default_rng((SEED, cell.row, cell.column))
-        return replace(self._state, photos=tuple(self._photos(cell, rng)))
+        shard = write_shard(self._work.services.store, cell.cell_id, pack([("0.jpg", b"")], []))
+        return replace(self._state, photos=tuple(self._photos(cell, shard, rng)))
 
-    def _photos(self, cell: Cell, rng: np.random.Generator) -> Iterator[PhotoRow]:
+    def _photos(self, cell: Cell, shard: str, rng: np.random.Generator) -> Iterator[PhotoRow]:
         box = cell.box
         for number in range(self.count):
             taken = datetime(2019, 1, 1, 12) + timedelta(days=int(rng.integers(0, 1400)))  # noqa: DTZ001 - local time
@@ -136,7 +138,7 @@ class MadePhotos:
                 taken_at_utc=taken.replace(tzinfo=UTC), time_zone="UTC", taken_granularity=0,
                 uploaded_at=taken.replace(tzinfo=UTC), licence="CC-BY-2.0", attribution="x",
                 page_url="https://x", image_url="https://x", title="", tags="",
-                cell=cell.cell_id, indoor_probability=0.1, shard="", offset=0, size=0, sha256="",
+                cell=cell.cell_id, indoor_probability=0.1, shard=shard, offset=0, size=0, sha256="",
                 width=448, height=336, picture_hash="0", unpaired={}, generation=1,
             )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import ExifTags, Image, ImageCms
 
+from collectors.orientation import TURNS
 from collectors.records import PhotoAbsence, PhotoImage
 
 if TYPE_CHECKING:
@@ -23,18 +24,6 @@ _MAGIC: Final = b"\xff\xd8\xff"
 _BROKEN: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, UserWarning)
 """What Pillow raises on a picture that is cut off or not what it claims to be; of damaged metadata
 it warns, which raises where warnings are errors."""
-
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation (CIPA DC-008, tag 274) → what brings the picture upright."""
-
 
 _BLOCKS_KEPT: Final = 32
 """Blocks of memory that Pillow keeps for the next pictures, each as large as one was. By itself it
@@ -102,7 +91,7 @@ def _objection(image: Image.Image, size: PhotoSize, rules: PictureRules) -> Phot
 def _stored(image: Image.Image, size: PhotoSize, rules: PictureRules) -> PhotoImage:
     image.load()
     picture = _srgb(image)
-    turn = _TURNS.get(_orientation(image))
+    turn = TURNS.get(_orientation(image))
     if turn is not None:
         picture = picture.transpose(turn)
     shortest = min(picture.size)

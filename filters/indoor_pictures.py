@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageFile
 
+from collectors.orientation import TURNS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,17 +55,6 @@ _BROKEN: Final = (
 )  # fmt: skip
 """What Pillow's readers raise on files that are cut off, damaged or not what they claim to be; of
 damaged metadata they warn, which raises where warnings are errors."""
-
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation (CIPA DC-008, tag 274) → what brings the picture upright."""
 
 _SRGB: Final = ImageCms.createProfile("sRGB")
 
@@ -121,7 +112,7 @@ def decode(data: bytes, formats: Sequence[str]) -> Image.Image | Unreadable:
             picture.draft(picture.mode, (_DRAFT_SIDE_PX, _DRAFT_SIDE_PX))
             picture.load()
             upright = _as_rgb(picture)
-            turn = _TURNS.get(_orientation(picture))
+            turn = TURNS.get(_orientation(picture))
             return upright if turn is None else upright.transpose(turn)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return Unreadable(str(error))

@@ -22,7 +22,7 @@ from flows.running import Surroundings, Task
 from flows.settings import PREFIX, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from flows.building import Watcher
 
@@ -139,15 +139,22 @@ def sandbox_settings(box: Sandbox) -> dict[str, Any]:
     }
 
 
+def as_environment(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Returns settings as the environment variables that they are read from."""
+    return {
+        PREFIX + name.upper(): json.dumps(value) if isinstance(value, tuple) else str(value)
+        for name, value in settings.items()
+    }
+
+
 def serve_sandbox(world: World, weights: Path) -> None:
     """Serves until standard input ends or the process is interrupted; prints the settings."""
     from flows.building import SilentWatcher
 
     with world.sandbox(weights) as box:
         make_weights(weights, SilentWatcher())
-        for name, value in sandbox_settings(box).items():
-            text = json.dumps(value) if isinstance(value, tuple) else str(value)
-            sys.stdout.write(f"{PREFIX}{name.upper()}='{text}'\n")
+        for name, text in as_environment(sandbox_settings(box)).items():
+            sys.stdout.write(f"{name}='{text}'\n")
         sys.stdout.flush()
         try:
             box.wait()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from flows.demo import sandbox_settings
-from flows.settings import PREFIX
+from flows.demo import as_environment, sandbox_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,14 +22,4 @@ def shrink(document: Any) -> None:
 
 def environment_of(sandbox: Sandbox, cache: Path) -> dict[str, str]:
     """Returns the variables that point a program at the sandbox."""
-    values = sandbox_settings(sandbox) | {"weights_cache": cache}
-    return {
-        PREFIX + name.upper(): json.dumps(value) if isinstance(value, tuple) else str(value)
-        for name, value in values.items()
-    }
-
-
-def manifests(root: Path) -> dict[str, bytes]:
-    """Returns the files of all versions."""
-    folder = root / "manifests"
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
+    return as_environment(sandbox_settings(sandbox) | {"weights_cache": cache})

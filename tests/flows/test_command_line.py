@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.command_line import app
-from flows.demo import sandbox_settings
+from flows.demo import as_environment, sandbox_settings
 from flows.settings import PREFIX
 from tests.flows.runs import SHIPPED, small_catalogue
 
@@ -36,12 +36,8 @@ def terrapair(*arguments: str, **environment: str) -> Any:
 
 def environment_of(sandbox: Sandbox, cache: Path, **changes: str | None) -> dict[str, Any]:
     """Returns the variables that point a run at the sandbox."""
-    made: dict[str, Any] = {}
-    for name, value in sandbox_settings(sandbox).items():
-        made[PREFIX + name.upper()] = json.dumps(value) if isinstance(value, tuple) else str(value)
-    made[PREFIX + "WEIGHTS_CACHE"] = str(cache)
-    made |= {PREFIX + name.upper(): value for name, value in changes.items()}
-    return made
+    made = as_environment(sandbox_settings(sandbox) | {"weights_cache": cache})
+    return made | {PREFIX + name.upper(): value for name, value in changes.items()}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

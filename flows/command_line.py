@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from flows import indoor_commands, looking_commands, sweep_command
-from flows.console import (
+from flows.commands import indoor, looking, upkeep
+from flows.commands.console import (
     WRONG_USE,
     AsJson,
     CatalogFile,
@@ -24,7 +24,7 @@ from flows.console import (
 from flows.prefect_runs import run_with_prefect as _run_with_prefect
 
 if TYPE_CHECKING:
-    from flows.running import Task
+    from flows.runs.running import Task
 
 app = typer.Typer(
     name="terrapair",
@@ -152,7 +152,7 @@ def build(
 
     Example: `terrapair build bay-area --root s3://bucket/terrapair`
     """
-    from flows.running import Task
+    from flows.runs.running import Task
 
     task = Task(
         "build", root, catalog, _day(since), _day(until), cells, seed, accept_changed_rules,
@@ -192,7 +192,7 @@ def backfill(
 
     Example: `terrapair backfill --bbox 6.0 46.1 7.1 46.6 --since 2021-01-01 --sensor sentinel2`
     """
-    from flows.running import Task
+    from flows.runs.running import Task
 
     if sum(one is not None for one in (region, bbox, geojson)) != 1:
         stop("give one of --region NAME, --bbox W S E N and --geojson FILE", WRONG_USE)
@@ -232,7 +232,7 @@ def _day(given: datetime | None) -> Any:
 
 def _real_run(task: Task, *, as_json: bool) -> None:
     """Runs a build or a backfill with the settings of the environment."""
-    from flows.running import Surroundings, check_task
+    from flows.runs.running import Surroundings, check_task
     from flows.settings import read_settings
 
     with reporting(as_json) as (console, display):
@@ -242,12 +242,12 @@ def _real_run(task: Task, *, as_json: bool) -> None:
         finish(console, outcome, as_json=as_json)
 
 
-app.add_typer(looking_commands.catalog_app, name="catalog")
-app.add_typer(indoor_commands.indoor_app, name="indoor")
-app.command()(looking_commands.verify)
-app.command()(looking_commands.budget)
-app.command()(looking_commands.doctor)
-app.command()(sweep_command.sweep)
+app.add_typer(looking.catalog_app, name="catalog")
+app.add_typer(indoor.indoor_app, name="indoor")
+app.command()(looking.verify)
+app.command()(looking.budget)
+app.command()(looking.doctor)
+app.command()(upkeep.sweep)
 
 
 def main() -> None:

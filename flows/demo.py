@@ -16,15 +16,15 @@ from shapely.geometry import MultiPolygon, mapping
 
 from collectors.cells import Cell
 from collectors.sandbox import Sandbox
-from flows.catalogue import FILE_NAME, find_catalogue
-from flows.catalogue_text import CatalogueError
-from flows.running import Surroundings, Task
+from flows.catalogue.catalogue import FILE_NAME, find_catalogue
+from flows.catalogue.text import CatalogueError
+from flows.runs.running import Surroundings, Task
 from flows.settings import PREFIX, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from flows.building import Watcher
+    from flows.runs.building import Watcher
 
 END_OF_WORLD: Final = datetime(2026, 11, 1, tzinfo=UTC)
 """The made-up world ends here; the demo takes it for today, so that it builds the same for ever."""
@@ -149,7 +149,7 @@ def as_environment(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def serve_sandbox(world: World, weights: Path) -> None:
     """Serves until standard input ends or the process is interrupted; prints the settings."""
-    from flows.building import SilentWatcher
+    from flows.runs.building import SilentWatcher
 
     with world.sandbox(weights) as box:
         make_weights(weights, SilentWatcher())

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from collectors.transport import ServiceTrouble, redact
-from flows.catalogue import find_catalogue, load_catalogue
-from flows.catalogue_text import CatalogueError
+from flows.catalogue.catalogue import find_catalogue, load_catalogue
+from flows.catalogue.text import CatalogueError
+from flows.products.tables import check_products
 from flows.settings import read_settings
-from flows.tables import check_products
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from flows.catalogue import Catalogue
+    from flows.catalogue.catalogue import Catalogue
     from flows.settings import Settings
 
 
@@ -88,7 +88,7 @@ def _look_at_earth_engine(settings: Settings) -> str:
 
 
 def _look_at_weights(settings: Settings, catalogue: Catalogue) -> str:
-    from flows.weights import find_weights
+    from flows.cells.weights import find_weights
 
     return find_weights(settings, catalogue)
 

@@ -1,6 +1,6 @@
 """The Prefect flows: `build` for the catalogue's regions, `backfill` for an ad-hoc one.
 
-Kept thin: decorators over `flows.running`, which runs without them. A task is a cell.
+Kept thin: decorators over `flows.runs.running`, which runs without them. A task is a cell.
 """
 
 # Prefect reads the annotations of a flow when it is made, so they are not postponed, and what they
@@ -11,9 +11,9 @@ from typing import Any
 
 from prefect import flow
 
-from flows.cell_tasks import run_as_tasks
-from flows.runners import RunnerName
-from flows.running import Task
+from flows.runs.cell_tasks import run_as_tasks
+from flows.runs.runners import RunnerName
+from flows.runs.running import Task
 
 
 @flow(name="build")
@@ -44,7 +44,7 @@ def build(
         scheduler: Address of a Dask scheduler; TERRAPAIR_DASK_SCHEDULER by default.
 
     Returns:
-        The outcome, as `flows.run_report.as_json` gives it.
+        The outcome, as `flows.runs.run_report.as_json` gives it.
     """
     return run_as_tasks(
         Task(
@@ -88,7 +88,7 @@ def backfill(
         scheduler: Address of a Dask scheduler; TERRAPAIR_DASK_SCHEDULER by default.
 
     Returns:
-        The outcome, as `flows.run_report.as_json` gives it.
+        The outcome, as `flows.runs.run_report.as_json` gives it.
     """
     return run_as_tasks(
         Task(

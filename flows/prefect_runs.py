@@ -8,7 +8,7 @@ from collectors.transport import SetupError
 from flows.prefect_surroundings import settle_prefect
 
 if TYPE_CHECKING:
-    from flows.running import Surroundings, Task
+    from flows.runs.running import Surroundings, Task
 
 
 def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def run_with_prefect(task: Task, around: Surroundings) -> dict[str, Any]:
     import httpx
 
     from flows import prefect_flows
-    from flows.running import SURROUNDINGS, RunFailedError
+    from flows.runs.running import SURROUNDINGS, RunFailedError
 
     flow = prefect_flows.build if task.kind == "build" else prefect_flows.backfill
     token = SURROUNDINGS.set(around)

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     """What a run needs besides the catalogue; each is an environment variable TERRAPAIR_….
 
     Limits are per key or per project at the services, so they hold for everything that shares one:
-    for all processes on one Prefect server together (see `flows.limits`), else for each.
+    for all processes on one Prefect server together (see `flows.limits.limits`), else for each.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)

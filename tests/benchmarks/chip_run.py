@@ -26,18 +26,18 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 
-import flows.cell
+import flows.cells.cell
 from collectors.cells import Cell, Ground
 from collectors.sandbox import Sandbox
 from collectors.shards import pack, write_shard
 from collectors.storage import Store, open_store
-from flows.building import SilentWatcher, collect_guarded
-from flows.catalogue import load_catalogue
-from flows.chip_stage import ChipStage
+from flows.catalogue.catalogue import load_catalogue
+from flows.cells.chip_stage import ChipStage
+from flows.cells.orders import Order
+from flows.cells.services import COMPUTING_THREADS, Services
 from flows.demo import sandbox_settings
-from flows.orders import Order
-from flows.rows import PhotoRow
-from flows.services import COMPUTING_THREADS, Services
+from flows.products.rows import PhotoRow
+from flows.runs.building import SilentWatcher, collect_guarded
 from flows.settings import read_settings
 from tests.benchmarks.placement_run import peak_gb
 from tests.flows.runs import small_catalogue
@@ -45,8 +45,8 @@ from tests.flows.runs import small_catalogue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from flows.cell_state import CellState
-    from flows.work import CellWork
+    from flows.cells.state import CellState
+    from flows.cells.work import CellWork
 
 SEED: Final = 17
 AT_ONCE: Final = 40
@@ -56,11 +56,11 @@ PARTS: Final = {
     "collectors.earth_engine.EarthEngine._send": "request and answer",
     "collectors.earth_engine.read_npy": "NPY",
     "collectors.earth_engine.average_by_area": "area average",
-    "flows.chip_work.measure": "quality",
-    "flows.chip_work.encode_chip": "GeoTIFF",
-    "flows.batches.pack": "hashes and tar",
+    "flows.cells.chip_work.measure": "quality",
+    "flows.cells.chip_work.encode_chip": "GeoTIFF",
+    "flows.cells.batches.pack": "hashes and tar",
     "collectors.storage.Store.create": "writing",
-    "flows.cell.commit_cell": "Parquet and commit",
+    "flows.cells.cell.commit_cell": "Parquet and commit",
 }
 """Where CPU time goes: functions, in none of which another of them counts twice."""
 
@@ -166,7 +166,7 @@ def main() -> None:
     box = Sandbox(prerendered=True, limits=limits, latency_s={"ee.get_pixels": plan.latency_s})
     with tempfile.TemporaryDirectory() as folder, box:
         services = open_chip_services(plan, box, Path(folder))
-        with patch.object(flows.cell, "PhotoStage", MadePhotos):
+        with patch.object(flows.cells.cell, "PhotoStage", MadePhotos):
             sys.stdout.write(json.dumps(build(plan, orders, services, box)))
         services.close()
 
@@ -211,7 +211,7 @@ def build(plan: Plan, orders: list[Order], services: Services, box: Sandbox) -> 
     with patch.object(ChipStage, "_fetch", side_effect=Enough):
         for order in orders:
             try:
-                flows.cell.collect_cell(order, services)
+                flows.cells.cell.collect_cell(order, services)
             except Enough:
                 continue
     placing = time.perf_counter() - started

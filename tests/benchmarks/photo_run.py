@@ -21,9 +21,9 @@ from collectors.photo_files import PhotoHost
 from collectors.records import PhotoImage, PhotoSize
 from collectors.storage import open_store
 from collectors.transport import Patience, Throttle
-from flows.batches import Batches, Piece
-from flows.photo_stage import PHOTO_BATCH
-from flows.services import Services
+from flows.cells.batches import Batches, Piece
+from flows.cells.photo_stage import PHOTO_BATCH
+from flows.cells.services import Services
 from tests.collectors.photos import make_photo
 
 

@@ -21,7 +21,7 @@ from filters.duplicates import bursts
 from filters.hash_index import TOLERANCE, near_pairs
 from filters.picture_hashes import as_numbers, near_pictures, picture_hash
 from filters.same_picture import agreement, settle
-from flows.catalogue import load_catalogue
+from flows.catalogue.catalogue import load_catalogue
 from tests.benchmarks.lines import report
 from tests.filters.photos import photo
 from tests.filters.real_pictures import COPIES, PHOTOGRAPHS, jpeg, photograph, stored, tiles

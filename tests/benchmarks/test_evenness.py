@@ -24,15 +24,15 @@ from collectors.transport import Patience, Throttle
 from filters.evenness import coverage, fair_shares, gini, uniqueness
 from filters.sampling import part_of
 from filters.selection import BOXES_ACROSS
-from flows.batches import Batches
-from flows.catalogue import load_catalogue
-from flows.cell_state import CellState
+from flows.catalogue.catalogue import load_catalogue
+from flows.cells.batches import Batches
+from flows.cells.orders import Order, Summary
+from flows.cells.photo_stage import PhotoStage
+from flows.cells.services import Services
+from flows.cells.state import CellState
+from flows.cells.steps import Steps
+from flows.cells.work import CellWork
 from flows.demo import END_OF_WORLD
-from flows.orders import Order, Summary
-from flows.photo_stage import PhotoStage
-from flows.services import Services
-from flows.steps import Steps
-from flows.work import CellWork
 from tests.benchmarks.lines import report
 from tests.benchmarks.uneven_world import ALLOWED, CELLS, METRES_PER_DEGREE, World, make_world
 from tests.flows.runs import small_catalogue

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collectors.storage import open_store
-from flows.building import Wish, plan_orders
-from flows.catalogue import load_catalogue
-from flows.cell_state import CellState, commit_cell, load_cell, read_commit
+from flows.catalogue.catalogue import load_catalogue
+from flows.cells.photo_stage import PHOTO_BATCH
+from flows.cells.state import CellState, commit_cell, load_cell, read_commit
 from flows.demo import END_OF_WORLD
-from flows.photo_stage import PHOTO_BATCH
+from flows.runs.building import Wish, plan_orders
 from tests.benchmarks.lines import report
 from tests.collectors.s3_server import S3Server
 from tests.flows.killed_builds import Killer, lost_rows
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from flows.orders import Order
+    from flows.cells.orders import Order
     from tests.flows.runs import Run
 
 pytestmark = pytest.mark.benchmark

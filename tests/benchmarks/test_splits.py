@@ -16,7 +16,7 @@ from collectors.geo import transformer
 from collectors.storage import open_store
 from filters.sampling import seeded_hash
 from filters.splits import Shares, Split, SplitRule, splits_of
-from flows.publish import publish
+from flows.publishing.publish import publish
 from tests.benchmarks.lines import report
 from tests.filters.split_worlds import ROWS, apart, grid_at, made_world, splits_within
 from tests.flows.test_splitting import CATALOGUE, commit, rows_of, split_of

@@ -8,8 +8,8 @@ import pytest
 from filelock import FileLock
 
 from collectors.sandbox import Sandbox
-from flows.building import SilentWatcher
 from flows.demo import make_weights
+from flows.runs.building import SilentWatcher
 from tests.flows.runs import Run, small_catalogue
 
 if TYPE_CHECKING:

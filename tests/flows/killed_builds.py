@@ -13,9 +13,9 @@ from collectors.earth_engine import EarthEngine
 from collectors.photo_files import PhotoHost
 from collectors.shards import read_index
 from collectors.storage import open_store
-from flows.building import SilentWatcher
 from flows.demo import END_OF_WORLD, sandbox_settings
-from flows.running import SURROUNDINGS, Surroundings, Task, run_task
+from flows.runs.building import SilentWatcher
+from flows.runs.running import SURROUNDINGS, Surroundings, Task, run_task
 from flows.settings import read_settings
 from tests.flows.power_cuts import SERVICES, visible_requests
 

@@ -18,7 +18,7 @@ import ee
 from collectors.earth_engine import EarthEngine
 from collectors.flickr import Flickr
 from collectors.transport import TroubleRemains
-from flows.limits import open_limits
+from flows.limits.limits import open_limits
 from flows.settings import read_settings
 
 if TYPE_CHECKING:

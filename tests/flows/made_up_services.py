@@ -19,14 +19,14 @@ from collectors.geo import Box
 from collectors.records import ChipPixels, PhotoImage, Scene
 from collectors.storage import Store
 from filters.sampling import photo_hash
-from flows.services import Services
+from flows.cells.services import Services
 from tests.filters.photos import photo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from collectors.records import Chip, Photo, Sensor
-    from flows.catalogue import Catalogue
+    from flows.catalogue.catalogue import Catalogue
 
 CELL = Cell.at(-122.0, 37.5)
 DAWN = datetime(2023, 1, 1, tzinfo=UTC)

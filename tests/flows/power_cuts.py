@@ -13,8 +13,8 @@ import pytest
 
 from collectors.shards import read_index
 from collectors.storage import Store, open_store
-from flows.sweeping import sweep_dataset
-from flows.verification import verify_dataset
+from flows.upkeep.sweeping import sweep_dataset
+from flows.verification.verification import verify_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

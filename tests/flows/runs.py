@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from flows.building import SilentWatcher
 from flows.demo import END_OF_WORLD, sandbox_settings
-from flows.running import SURROUNDINGS, Surroundings, Task, run_task
+from flows.runs.building import SilentWatcher
+from flows.runs.running import SURROUNDINGS, Surroundings, Task, run_task
 from flows.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collectors.sandbox import Sandbox
-    from flows.building import Watcher
+    from flows.runs.building import Watcher
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data_catalog.yaml"
 

@@ -8,8 +8,8 @@ from itertools import count
 from math import inf
 from typing import TYPE_CHECKING
 
-from flows.limit_leases import Share
-from flows.limit_terms import LimitsAwayError, Row, Terms
+from flows.limits.leases import Share
+from flows.limits.terms import LimitsAwayError, Row, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

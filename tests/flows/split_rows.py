@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from flows.cell_state import CellState
-from flows.row_invariants import CellRows
-from flows.rows import PairRow, PublishedPairRow
+from flows.cells.state import CellState
+from flows.products.rows import PairRow, PublishedPairRow
+from flows.verification.row_invariants import CellRows
 from tests.flows.test_publishing import chip, pair, photo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flows.rows import ChipRow, PhotoRow
+    from flows.products.rows import ChipRow, PhotoRow
     from tests.filters.split_worlds import Made
 
 

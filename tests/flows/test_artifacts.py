@@ -8,10 +8,10 @@ from uuid import UUID
 import httpx
 import pytest
 
-from flows import artifacts
-from flows.artifacts import STEPS, RunProgress, funnel_rows, show_outcome
-from flows.orders import Summary
-from flows.run_report import as_json
+from flows.cells.orders import Summary
+from flows.runs import artifacts
+from flows.runs.artifacts import STEPS, RunProgress, funnel_rows, show_outcome
+from flows.runs.run_report import as_json
 
 ARTIFACT = UUID(int=1)
 

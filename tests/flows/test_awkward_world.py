@@ -23,7 +23,7 @@ from collectors.sandbox.pixels import PixelGrid, SceneReader
 from collectors.sandbox.scenes import DAY_MS, SceneWorld
 from collectors.sandbox.scenes import Sensor as Collection
 from collectors.transport import Patience, Throttle
-from flows.verification import verify_dataset
+from flows.verification.verification import verify_dataset
 from tests.flows.runs import Run, small_catalogue
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from collectors.geo import Zone
 from filters.metadata import Rules, screen
 from filters.placement import place
 from filters.spots import Spot, Spots
-from flows.catalogue_blocks import checked_box
-from flows.catalogue_text import CatalogueError
-from flows.regions import read_polygons
+from flows.catalogue.blocks import checked_box
+from flows.catalogue.regions import read_polygons
+from flows.catalogue.text import CatalogueError
 from tests.sensors import NAIP, SENTINEL2
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from threading import Semaphore
 
 import pytest
 
-from flows.begun import Begun, begin_ahead
+from flows.cells.begun import Begun, begin_ahead
 
 
 def go_on() -> None:

@@ -16,8 +16,9 @@ from rich.console import Console
 
 from collectors.storage import Store, open_store
 from collectors.transport import SetupError, TroubleRemains
-from flows.budget_view import examine_budget
-from flows.budgets import (
+from flows.commands.console import STOPPED, finish, plain_errors
+from flows.inspection.budget_view import examine_budget
+from flows.limits.budgets import (
     BudgetSpent,
     Ledger,
     Spending,
@@ -26,7 +27,6 @@ from flows.budgets import (
     read_spending,
     spent_altogether,
 )
-from flows.console import STOPPED, finish, plain_errors
 from flows.settings import read_settings
 from tests.flows.runs import small_catalogue
 
@@ -184,7 +184,9 @@ def test_a_build_stops_before_the_budget_is_spent_and_goes_on_next_month(
 
     Its tables are then those of a build that was never stopped, and no request was made twice.
     """
-    monkeypatch.setattr("flows.chip_stage.CHIP_BATCH", 4)  # or a small cell is begun all at once
+    monkeypatch.setattr(
+        "flows.cells.chip_stage.CHIP_BATCH", 4
+    )  # or a small cell is begun all at once
 
     def asked() -> int:  # without what connecting takes, which a process does once
         counts = run.sandbox.counts()

@@ -16,10 +16,10 @@ import rasterio
 from collectors.cells import Cell
 from collectors.storage import open_store
 from collectors.transport import SetupError
-from flows.building import SilentWatcher
-from flows.dataset import read_version
 from flows.demo import END_OF_WORLD
-from flows.verification import verify_dataset
+from flows.products.versions import read_version
+from flows.runs.building import SilentWatcher
+from flows.verification.verification import verify_dataset
 from tests.flows.runs import small_catalogue
 
 if TYPE_CHECKING:

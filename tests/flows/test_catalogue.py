@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from flows.catalogue import find_catalogue, load_catalogue
-from flows.catalogue_text import CatalogueError
-from flows.rows import ROWS, columns
-from flows.tables import check_products, schema_of
+from flows.catalogue.catalogue import find_catalogue, load_catalogue
+from flows.catalogue.text import CatalogueError
+from flows.products.rows import ROWS, columns
+from flows.products.tables import check_products, schema_of
 from tests.flows.runs import SHIPPED
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import pytest
 
 from collectors.transport import SetupError
 from flows import cell_tasks, runners
-from flows.cell_tasks import submit_cells
-from flows.orders import Summary
-from flows.runners import CellRunner, check_runner, open_runner
+from flows.cells.orders import Summary
+from flows.runs.cell_tasks import submit_cells
+from flows.runs.runners import CellRunner, check_runner, open_runner
 from flows.settings import read_settings
 
 if TYPE_CHECKING:

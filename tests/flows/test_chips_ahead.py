@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collectors.storage import Store
-from flows import services
+from flows.cells import services
 from tests.flows.runs import small_catalogue
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ LONGEST_WAIT_S = 20
 
 @pytest.fixture
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.chip_stage.CHIP_BATCH", BATCH)
+    monkeypatch.setattr("flows.cells.chip_stage.CHIP_BATCH", BATCH)
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -39,7 +39,7 @@ def test_the_next_chips_are_fetched_while_a_shard_is_written(
 
     The bytes of everything are those of a build that begins nothing before its turn.
     """
-    from flows import chip_stage
+    from flows.cells import chip_stage
 
     def make_small(document: Any) -> None:
         for sensor in ("sentinel2", "naip"):

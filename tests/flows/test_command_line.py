@@ -94,7 +94,7 @@ def test_wrong_use_is_said_and_exits_with_2(
 
 
 def _run_without_prefect(task: Any, around: Any) -> dict[str, Any]:
-    from flows.running import SURROUNDINGS, run_task
+    from flows.runs.running import SURROUNDINGS, run_task
 
     token = SURROUNDINGS.set(around)
     try:
@@ -201,8 +201,8 @@ def test_a_sandbox_that_stops_mid_run_loses_nothing(
 ) -> None:
     """The services vanish after the first chips: exit code 1, and a second run ends well."""
     from collectors.sandbox import Sandbox
-    from flows import progress
-    from flows.verification import verify_dataset
+    from flows.runs import progress
+    from flows.verification.verification import verify_dataset
 
     root = str(tmp_path / "d")
     arguments = ["--root", root, "--catalog", str(run.catalogue)]
@@ -214,7 +214,7 @@ def test_a_sandbox_that_stops_mid_run_loses_nothing(
 
         with monkeypatch.context() as stopping:
             stopping.setattr(progress.Display, "step", stop)
-            stopping.setattr("flows.chip_stage.CHIP_BATCH", 4)
+            stopping.setattr("flows.cells.chip_stage.CHIP_BATCH", 4)
             done = build(
                 arguments, environment_of(box, run.cache, patience_seconds="1"), monkeypatch
             )

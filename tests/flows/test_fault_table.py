@@ -24,11 +24,11 @@ from collectors.storage import open_store
 from collectors.transport import Patience, SetupError, Throttle, TroubleRemains
 from filters.indoor_weights import WeightsError, WeightsUnreachableError, fetch
 from filters.scenes import rank
-from flows.chip_work import fetch_chip
-from flows.photo_work import judge_photos
-from flows.services import Services
+from flows.cells.chip_work import fetch_chip
+from flows.cells.photo_work import judge_photos
+from flows.cells.services import Services
 from flows.settings import Settings
-from flows.verification import verify_dataset
+from flows.verification.verification import verify_dataset
 from tests.collectors.test_earth_engine import chip_on
 from tests.flows.fault_table import CASES, Case, End, Stage, render
 from tests.flows.small_worlds import build_one_cell, small_run

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.cells import Cell, Ground
-from flows.catalogue import load_catalogue
-from flows.cell import collect_cell
-from flows.cell_state import latest_generations, load_cell, read_commit
-from flows.finished import Rules, finished, leave_out_finished
-from flows.orders import Order
+from flows.catalogue.catalogue import load_catalogue
+from flows.cells.cell import collect_cell
+from flows.cells.finished import Rules, finished, leave_out_finished
+from flows.cells.orders import Order
+from flows.cells.state import latest_generations, load_cell, read_commit
 from tests.flows.made_up_services import (
     CELL,
     DAWN,
@@ -29,7 +29,7 @@ from tests.flows.made_up_services import (
 from tests.flows.runs import small_catalogue
 
 if TYPE_CHECKING:
-    from flows.catalogue import Catalogue
+    from flows.catalogue.catalogue import Catalogue
 
 
 @pytest.fixture(scope="module")

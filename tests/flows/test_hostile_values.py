@@ -29,12 +29,12 @@ from collectors.photo_files import PhotoHost
 from collectors.records import Stage
 from collectors.storage import open_store
 from collectors.transport import Patience, Throttle
-from flows.building import SilentWatcher, collect_guarded
-from flows.catalogue_view import show_rows
-from flows.orders import Order
-from flows.publish import publish
-from flows.services import Services
-from flows.verification import verify_dataset
+from flows.cells.orders import Order
+from flows.cells.services import Services
+from flows.inspection.catalogue_view import show_rows
+from flows.publishing.publish import publish
+from flows.runs.building import SilentWatcher, collect_guarded
+from flows.verification.verification import verify_dataset
 from tests.flows.hostile_rows import HOSTILE, TITLES, Hostile
 from tests.flows.test_publishing import CATALOGUE
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collectors.records import Chip, Scene
-    from flows.orders import Summary
+    from flows.cells.orders import Summary
 
 CELL = Cell.at(-121.8, 37.3)
 INNOCENT = 4

@@ -10,9 +10,9 @@ import pytest
 
 from collectors.storage import open_store
 from collectors.transport import SetupError
-from flows.cell import _check_rules
-from flows.cell_state import CellState
-from flows.inference import INFERENCE, Inference, settle_inference
+from flows.cells.cell import _check_rules
+from flows.cells.inference import INFERENCE, Inference, settle_inference
+from flows.cells.state import CellState
 
 if TYPE_CHECKING:
     from pathlib import Path

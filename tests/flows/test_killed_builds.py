@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.photo_stage import PHOTO_BATCH
-from flows.verification import verify_dataset
+from flows.cells.photo_stage import PHOTO_BATCH
+from flows.verification.verification import verify_dataset
 from tests.flows.killed_builds import Killer, lost_rows
 from tests.flows.power_cuts import manifests
 

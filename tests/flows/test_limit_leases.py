@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.transport import TroubleRemains
-from flows.limit_terms import FULL_PACE, PACE, WAITING, Terms
+from flows.limits.terms import FULL_PACE, PACE, WAITING, Terms
 from tests.flows.shared_limits import LOOP_S, World, most_within
 
 ONE_AT_A_TIME = Terms("flickr", "Flickr", slots=1, block=1, calls_per_s=1.0)

@@ -16,8 +16,8 @@ import pytest
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.artifacts import FUNNEL, PROGRESS
-from flows.verification import verify_dataset
+from flows.runs.artifacts import FUNNEL, PROGRESS
+from flows.verification.verification import verify_dataset
 from tests.flows.far_workers import environment_of, shrink
 from tests.flows.power_cuts import manifests
 from tests.flows.prefect_server import ROOT, Server, free_port, running, wait_until

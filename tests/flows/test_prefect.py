@@ -13,7 +13,7 @@ import pytest
 from prefect.flows import load_flow_from_entrypoint
 from ruamel.yaml import YAML
 
-from flows.verification import verify_dataset
+from flows.verification.verification import verify_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS = YAML(typ="safe").load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))[

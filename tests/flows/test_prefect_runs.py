@@ -9,9 +9,9 @@ import pytest
 
 from collectors.transport import SetupError
 from flows import prefect_flows
-from flows.building import SilentWatcher
 from flows.prefect_runs import run_with_prefect
-from flows.running import SURROUNDINGS, RunFailedError, Surroundings, Task
+from flows.runs.building import SilentWatcher
+from flows.runs.running import SURROUNDINGS, RunFailedError, Surroundings, Task
 from flows.settings import read_settings
 
 if TYPE_CHECKING:

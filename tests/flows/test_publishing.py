@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors.storage import Store, open_store
-from flows.catalogue import load_catalogue
-from flows.cell_state import CellState, commit_cell, load_cell
-from flows.dataset import read_version
-from flows.publish import publish
-from flows.rows import ChipRow, PairRow, PhotoRow, RefusedScene, RejectRow
-from flows.tables import from_arrow, parquet_bytes, part_schema, read_parquet, to_arrow
+from flows.catalogue.catalogue import load_catalogue
+from flows.cells.state import CellState, commit_cell, load_cell
+from flows.products.rows import ChipRow, PairRow, PhotoRow, RefusedScene, RejectRow
+from flows.products.tables import from_arrow, parquet_bytes, part_schema, read_parquet, to_arrow
+from flows.products.versions import read_version
+from flows.publishing.publish import publish
 from tests.flows.runs import SHIPPED
 
 if TYPE_CHECKING:

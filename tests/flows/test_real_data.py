@@ -11,15 +11,15 @@ import pytest
 import shapely
 from pyproj import Transformer
 
-from flows.building import SilentWatcher
 from flows.demo import World, run_demo
-from flows.running import SURROUNDINGS, run_task
-from flows.verification import verify_dataset
+from flows.runs.building import SilentWatcher
+from flows.runs.running import SURROUNDINGS, run_task
+from flows.verification.verification import verify_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flows.running import Surroundings, Task
+    from flows.runs.running import Surroundings, Task
 
 POINTS = 500
 SEED = 20261121

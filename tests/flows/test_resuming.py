@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-import flows.services
-from flows.running import RunFailedError
-from flows.sweeping import sweep_dataset
-from flows.verification import verify_dataset
+import flows.cells.services
+from flows.runs.running import RunFailedError
+from flows.upkeep.sweeping import sweep_dataset
+from flows.verification.verification import verify_dataset
 from tests.flows.power_cuts import manifests
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def test_a_crash_in_one_cell_leaves_the_others(
 ) -> None:
     """The crashed cell is a line in the summary, the other is published; a next run mends."""
     root = tmp_path / "d"
-    from flows import building
+    from flows.runs import building
 
     work = building.collect_cell
 
@@ -64,7 +64,7 @@ def test_a_crash_in_one_cell_leaves_the_others(
 
 def test_services_are_opened_before_any_cell(run: Run, tmp_path: Path) -> None:
     """A wrong set-up is found before work begins, so nothing is written but the root."""
-    assert flows.services.open_services
+    assert flows.cells.services.open_services
     with pytest.raises(Exception, match="API key"):
         run.build(tmp_path / "d", settings={"flickr_key": "f" * 32}, regions=("bay",), cells=1)
     assert list((tmp_path / "d").rglob("shards/*")) == []
@@ -107,7 +107,7 @@ def test_a_shard_that_vanishes_while_its_cell_is_in_work_is_not_named(
     run: Run, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cell fails with the reason instead of committing what is gone; the next run mends it."""
-    from flows.chip_stage import ChipStage
+    from flows.cells.chip_stage import ChipStage
 
     root = tmp_path / "d"
     work = ChipStage.run

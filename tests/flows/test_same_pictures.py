@@ -15,16 +15,16 @@ from PIL import Image
 from collectors.records import PhotoAbsence, PhotoImage
 from collectors.storage import Store, open_store
 from filters.picture_hashes import picture_hash
-from flows.batches import Batches, Piece
-from flows.cell_state import CellState, commit_cell
-from flows.dataset import read_version
-from flows.photo_work import judge_photos
-from flows.picture_comparison import name_of
-from flows.publish import publish
-from flows.rows import PhotoRow, RejectRow
-from flows.services import Services
-from flows.tables import from_arrow, read_parquet
-from flows.verification import verify_dataset
+from flows.cells.batches import Batches, Piece
+from flows.cells.photo_work import judge_photos
+from flows.cells.picture_comparison import name_of
+from flows.cells.services import Services
+from flows.cells.state import CellState, commit_cell
+from flows.products.rows import PhotoRow, RejectRow
+from flows.products.tables import from_arrow, read_parquet
+from flows.products.versions import read_version
+from flows.publishing.publish import publish
+from flows.verification.verification import verify_dataset
 from tests.filters.photos import photo as found_photo
 from tests.filters.real_pictures import COPIES, jpeg
 from tests.flows.test_publishing import CATALOGUE, chip, ids, pair, photo, reject

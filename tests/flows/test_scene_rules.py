@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.verification import verify_dataset
+from flows.verification.verification import verify_dataset
 from tests.flows.runs import small_catalogue
 
 if TYPE_CHECKING:

@@ -199,7 +199,9 @@ def test_a_run_that_fails_leaves_no_secret_behind(
 
 
 @pytest.mark.parametrize("debug", ["", "1"])
-@pytest.mark.parametrize("where", ["flows.running.collect_all", "flows.building.collect_cell"])
+@pytest.mark.parametrize(
+    "where", ["flows.runs.running.collect_all", "flows.runs.building.collect_cell"]
+)
 def test_a_crash_that_holds_a_key_does_not_show_it(
     where: str, debug: str, small: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     debug_log: None,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyproj import Geod
 
-import flows.split_invariants
+import flows.verification.split_invariants
 from collectors.cells import COLUMNS, Cell
 from filters.splits import Shares, Split, SplitRule, splits_of, strongest
-from flows.split_invariants import SplitInvariants
+from flows.verification.split_invariants import SplitInvariants
 from tests.filters.split_worlds import Made, grid_at, made_world
 from tests.flows.split_rows import MadeRows, published
 from tests.sensors import NAIP, SENTINEL2
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from collectors.geo import ChipGrid
     from collectors.records import Sensor
-    from flows.findings import Finding
-    from flows.row_invariants import CellRows
+    from flows.verification.findings import Finding
+    from flows.verification.row_invariants import CellRows
 
 RULE = SplitRule(4, Shares(34, 33, 33), 1)
 PLACES = (Cell(118, 55), Cell(75, 0), Cell(75, COLUMNS - 1), Cell(145, 182), Cell(30, 170))
@@ -99,7 +99,7 @@ def test_ground_is_compared_without_the_rule(
     def wrong_rule(some: Sequence[ChipGrid], _rule: SplitRule) -> list[Split]:
         return [said[grid] for grid in some]
 
-    monkeypatch.setattr(flows.split_invariants, "splits_of", wrong_rule)
+    monkeypatch.setattr(flows.verification.split_invariants, "splits_of", wrong_rule)
     found = checked(published(two_chips(*grids), ["train", "test"]))
     assert found.broken == broken
     assert broken == any("m from that of a chip of" in text for text in found.offenders)

@@ -12,11 +12,11 @@ from collectors.cells import Cell
 from collectors.storage import Store, open_store
 from collectors.transport import SetupError
 from filters.splits import Split, splits_of
-from flows.catalogue import load_catalogue
-from flows.catalogue_text import CatalogueError
-from flows.cell_state import commit_cell
-from flows.dataset import read_version
-from flows.publish import publish
+from flows.catalogue.catalogue import load_catalogue
+from flows.catalogue.text import CatalogueError
+from flows.cells.state import commit_cell
+from flows.products.versions import read_version
+from flows.publishing.publish import publish
 from tests.filters.split_worlds import made_world
 from tests.flows.runs import SHIPPED
 from tests.flows.split_rows import MadeRows, states_of
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from flows.catalogue import Catalogue
-    from flows.dataset import Version
+    from flows.catalogue.catalogue import Catalogue
+    from flows.products.versions import Version
     from tests.filters.split_worlds import Made
 
 CATALOGUE = load_catalogue(SHIPPED)

@@ -15,7 +15,7 @@ import pytest
 
 from collectors.leftovers import unfinished_files
 from collectors.storage import StorageError, open_store
-from flows.verification import verify_dataset
+from flows.verification.verification import verify_dataset
 from tests.collectors.s3_server import S3Server
 from tests.flows.power_cuts import (
     SERVICES,

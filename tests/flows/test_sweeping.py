@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 
 from collectors.storage import open_store
 from collectors.transport import SetupError, TroubleRemains
+from flows.cells.sweep_marks import MARK_LASTS, SWEEPS, check_sweeps
 from flows.command_line import app
-from flows.sweeping import MARK_LASTS, SWEEPS, check_sweeps, named_objects, sweep_dataset
-from flows.verification import verify_dataset
+from flows.upkeep.sweeping import named_objects, sweep_dataset
+from flows.verification.verification import verify_dataset
 from tests.flows.power_cuts import files
 from tests.flows.runs import small_catalogue
 
@@ -192,7 +193,7 @@ def test_a_sweep_that_takes_too_long_gives_up(dataset: Path) -> None:
 
 def test_a_run_ends_its_cell_while_a_sweep_goes_on(run: Run, tiny: Path, tmp_path: Path) -> None:
     """The cell fails with the reason, nothing is fetched, and the next run does it."""
-    from flows.running import RunFailedError
+    from flows.runs.running import RunFailedError
 
     root = tmp_path / "d"
     lay(root, f"{SWEEPS}/abc", hours_old=0)

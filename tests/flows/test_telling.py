@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from collectors.transport import SetupError
-from flows.run_report import show
-from flows.running import RunFailedError
+from flows.runs.run_report import show
+from flows.runs.running import RunFailedError
 from tests.flows.small_worlds import build_one_cell, small_run
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from collectors.transport import SetupError
-from flows.verification import verify_dataset
+from flows.verification.verification import verify_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,12 +12,12 @@ import pytest
 
 from collectors.storage import open_store
 from collectors.transport import SetupError
-from flows import workplaces
-from flows.building import SilentWatcher, Wish, plan_orders
-from flows.catalogue import Catalogue, load_catalogue
+from flows.catalogue.catalogue import Catalogue, load_catalogue
 from flows.demo import END_OF_WORLD, sandbox_settings
+from flows.runs import workplaces
+from flows.runs.building import SilentWatcher, Wish, plan_orders
+from flows.runs.workplaces import Assignment, Workplaces
 from flows.settings import read_settings
-from flows.workplaces import Assignment, Workplaces
 from tests.flows.far_workers import environment_of
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What is collected and what comes out: data_catalog.yaml, parsed once."""

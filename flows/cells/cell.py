@@ -1,0 +1,157 @@
+"""The whole story of one cell: photos, chips, commit. It needs no other cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime  # noqa: TC003 - the step's adapter needs it
+from typing import TYPE_CHECKING, Final, Literal
+
+from collectors.shards import shard_paths
+from collectors.transport import SetupError, TroubleRemains
+from flows.cells.batches import Batches
+from flows.cells.chip_stage import ChipStage
+from flows.cells.orders import Order, Summary
+from flows.cells.photo_stage import PhotoStage
+from flows.cells.state import CellState, commit_cell, load_cell
+from flows.cells.steps import Steps
+from flows.cells.sweep_marks import check_sweeps
+from flows.cells.work import CellWork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flows.cells.services import Services
+
+TRIES: Final = 5
+"""How often a cell is started again because another writer committed first."""
+
+Step = Literal["photos", "chips"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """The first step: since when this work counts; a restart goes on with the same."""
+
+    now: datetime
+
+
+def collect_cell(
+    order: Order, services: Services, tell: Callable[[str, Step, int], None] | None = None
+) -> Summary:
+    """Collects one cell: goes on where a stopped run left off, and commits what is new.
+
+    Args:
+        order: What is asked.
+        services: The outside world.
+        tell: Called with the cell's name, what was counted, and how many there are so far.
+
+    Returns:
+        Counts of what was done.
+
+    Raises:
+        SetupError: If the set-up is wrong, or the cell was judged by other rules.
+        TroubleRemains: If a service did not answer in time; what was finished is kept.
+    """
+    summary = Summary()
+    for _ in range(TRIES):
+        state = load_cell(services.store, order.cell_id)
+        _check_rules(state, order, services)
+        now, committed = _collect_once(order, state, services, summary, tell)
+        if committed is None:
+            continue
+        if now >= order.now:
+            summary.cells["committed" if committed else "unchanged"] += 1
+            return summary
+    raise SetupError(
+        order.cell_id,
+        f"another writer committed first, {TRIES} times in a row.",
+        "See that no more than a few builds work on the same cells.",
+    )
+
+
+def _collect_once(
+    order: Order,
+    state: CellState,
+    services: Services,
+    summary: Summary,
+    tell: Callable[[str, Step, int], None] | None,
+) -> tuple[datetime, bool | None]:
+    """Makes one generation, or finds that there is nothing new.
+
+    Returns:
+        When the work counts from (a stopped run's own time, if one was found), and whether a
+        generation was committed; None if another writer was first.
+    """
+    rules, flickr = services.catalogue.rules, services.catalogue.flickr
+    generation = state.generation + 1
+    judgement = services.catalogue.judgement
+    key = order.key(judgement + services.weights, rules.quota_per_cell, flickr.calls_per_cell)
+    steps = Steps.of(services.store, order.cell_id, generation, key)
+    check_sweeps(services.store, order.cell_id, steps.show_presence())
+    now = steps.remember("begin", _Begin, lambda: _Begin(order.now)).now
+    batches = Batches(
+        services.store, order.cell_id, state.shards, f"{judgement[:16]}-{services.weights[:16]}"
+    )
+    work = CellWork(order, now, generation, services, steps.as_of(now), batches, summary)
+
+    def say(step: Step) -> Callable[[int], None]:
+        return lambda count: tell(order.cell_id, step, count) if tell else None
+
+    with_photos = PhotoStage(work, state, say("photos")).run()
+    with_chips = ChipStage(work, with_photos, say("chips")).run()
+    new = replace(
+        with_chips, generation=generation, judgement=judgement,
+        weights=services.weights, engine=services.engine,
+    ).ordered()  # fmt: skip
+    _count_reasons(state, new, summary)
+    if new.holds_same_rows(state):
+        steps.clear()
+        batches.clear()
+        return now, False
+    _check_shards(state, new, services)
+    first = commit_cell(services.store, new, services.catalogue, order.seed)
+    steps.clear()
+    if not first:
+        return now, None
+    batches.clear()
+    return now, True
+
+
+def _check_shards(state: CellState, new: CellState, services: Services) -> None:
+    """Sees that the shards which a commit is about to name are still there."""
+    lost = set(new.shards) - set(state.shards) - set(shard_paths(services.store, new.cell_id))
+    if lost:
+        raise TroubleRemains(
+            "storage", f"{min(lost)} was removed while cell {new.cell_id} was in work"
+        )
+
+
+def _check_rules(state: CellState, order: Order, services: Services) -> None:
+    """Stops where a cell was judged by other rules or other weights, unless told to go on."""
+    if order.accept_changed_rules:
+        return
+    judged_with = state.weights if state.generation else services.first_weights or services.weights
+    if state.generation and state.judgement != services.catalogue.judgement:
+        raise SetupError(
+            order.cell_id,
+            "this cell was built by other rules than the catalogue's (licences, limits, thresholds"
+            " or sensors changed).",
+            "Use the catalogue of the first build, another root, or --accept-changed-rules to let"
+            " new photos be judged by the new rules beside the old ones.",
+        )
+    if judged_with != services.weights:
+        whose = "its" if state.generation else "the dataset's"
+        raise SetupError(
+            order.cell_id,
+            f"{whose} photos were judged with weights {judged_with[:12]}…, and these are"
+            f" {services.weights[:12]}….",
+            "Use the same weights, or --accept-changed-rules.",
+        )
+
+
+def _count_reasons(old: CellState, new: CellState, summary: Summary) -> None:
+    """Counts the reasons of the photos that ended in this generation."""
+    before = {row.photo_id for row in old.rejects}
+    for row in new.rejects:
+        if row.generation == new.generation or row.photo_id not in before:
+            summary.reasons[f"{row.stage}: {row.reason}"] += 1

@@ -1,0 +1,1 @@
+"""What all runs share: the services' limits, and the month's budget."""

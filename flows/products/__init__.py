@@ -1,0 +1,1 @@
+"""The four tables: their rows, their Arrow schemas, and the versions that hold them."""

@@ -1,0 +1,1 @@
+"""From the newest state of every cell to a version."""

@@ -1,0 +1,214 @@
+"""Publishes a version: the newest state of every cell as tables that anyone can read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from collectors.storage import Missing
+from flows.cells.state import latest_generations, read_commit
+from flows.products.rows import ROWS
+from flows.products.tables import COMPRESSION, part_schema, read_parquet, schema_of
+from flows.products.versions import LATEST, MANIFESTS, Version, read_version
+from flows.publishing.coverage import describe_coverage
+from flows.publishing.settling import Settled, settle_cells
+from flows.publishing.splitting import Splitting, check_splits, line_about, same_splits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from collectors.storage import Store
+    from flows.catalogue.catalogue import Catalogue
+    from flows.publishing.splitting import ReadRows
+
+ROWS_PER_FILE: Final = 200_000
+"""Rows of a file at which the next one is begun: bounds the memory of publishing."""
+
+NOTES: Final = (
+    "This product uses the Flickr API but is not endorsed or certified by SmugMug, Inc.",
+    "NAIP's NAD83 and WGS 84 are taken as one datum; they differ by about a metre.",
+    "Contains modified Copernicus Sentinel data. NAIP: United States Department of Agriculture.",
+)
+
+Tables = dict[str, list[dict[str, Any]]]
+
+
+def publish(
+    store: Store, catalogue: Catalogue, seed: int, tell: Callable[[str], None] = lambda _line: None
+) -> tuple[Version | None, bool]:
+    """Publishes the newest state of all cells, unless the newest version already says the same.
+
+    A version is new if a cell is, or if owner-disjoint splits were switched on or off.
+
+    Cells are written in the order of their names, one after the other, so memory does not grow
+    with the dataset. The same state gives the same bytes.
+
+    Args:
+        store: The dataset.
+        catalogue: Gives the schemas.
+        seed: The dataset's seed.
+        tell: Takes a line about what is being done.
+
+    Returns:
+        The newest version (None if there is nothing to publish), and whether it is new.
+
+    Raises:
+        SetupError: If the catalogue's splits are not those that the dataset was begun with.
+    """
+    first_free = 1
+    while True:
+        generations = latest_generations(store)
+        latest = read_version(store)
+        if not generations or (
+            latest is not None
+            and latest.manifest["cells"] == generations
+            and same_splits(catalogue.splits, latest)
+        ):
+            if latest is not None:
+                _point_to(store, latest.name)
+            return latest, False
+        check_splits(catalogue.splits, latest, store.root)
+        commits = {
+            name: read_commit(store, name, number) for name, number in sorted(generations.items())
+        }
+        settled = settle_cells(store, commits, catalogue.rules.same_picture)
+        read = partial(_settled_rows, store, catalogue, commits, settled)
+        splitting = Splitting(
+            catalogue.splits.rule(seed), commits, read,
+            owner_disjoint=catalogue.splits.owner_disjoint,
+        )  # fmt: skip
+        number = max(first_free, int(latest.name[1:]) + 1 if latest else 1)
+        name = f"v{number:04d}"
+        tell(f"publishing {len(commits)} cells as {name}")
+        tables = _write_tables(store, catalogue, list(commits), read, splitting, name)
+        if tables is None:
+            # Another publisher's, who goes on or has died: in either case the number is gone.
+            first_free = number + 1
+            continue
+        manifest: dict[str, Any] = {
+            "schema": catalogue.schema_name,
+            "version": name,
+            "seed": seed,
+            "cells": generations,
+            "tables": tables,
+            "splits": splitting.as_json(catalogue.splits),
+            "evenness": describe_coverage(commits, catalogue.rules.quota_per_cell),
+            "settled_duplicates": settled.cells_by_photo,
+            "settled_pictures": sum(len(photos) for photos in settled.repeats.values()),
+            "judgements": sorted({commit["judgement"] for commit in commits.values()}),
+            "weights": sorted({commit["weights"] for commit in commits.values()}),
+            "engines": _distinct(commit["engine"] for commit in commits.values()),
+            "rules": catalogue.rules.model_dump(mode="json"),
+            "sensors": {
+                name: catalogue.sources[name].model_dump(mode="json", exclude={"kind"})
+                for name in catalogue.sensors
+            },
+            "columns": {
+                product: {
+                    column: {"type": one.type, "unit": one.unit, "meaning": one.meaning}
+                    for column, one in block.columns.items()
+                }
+                for product, block in catalogue.products.items()
+            },
+            "notes": list(NOTES),
+        }
+        data = json.dumps(manifest, indent=1, sort_keys=True).encode()
+        if store.create(f"{MANIFESTS}/{name}/manifest.json", data):
+            _point_to(store, name)
+            tell(line_about(manifest["splits"]))
+            return Version(name, manifest), True
+        first_free = number + 1
+
+
+def _point_to(store: Store, name: str) -> None:
+    """Lets the hint name the newest version; a publisher may have died before it did so."""
+    hint = f"{name}\n".encode()
+    try:
+        if store.read(LATEST) == hint:
+            return
+    except Missing:
+        pass
+    store.replace(LATEST, hint)
+
+
+def _distinct(engines: Iterator[dict[str, str]]) -> list[dict[str, str]]:
+    """Returns each engine once, in a stable order."""
+    return [dict(one) for one in sorted({tuple(sorted(engine.items())) for engine in engines})]
+
+
+def _write_tables(
+    store: Store,
+    catalogue: Catalogue,
+    cells: Sequence[str],
+    read: ReadRows,
+    splitting: Splitting,
+    version: str,
+) -> Tables | None:
+    """Writes all tables of a version; None if another publisher is writing the same version."""
+    tables: Tables = {}
+    for product in ROWS:
+        files: list[dict[str, Any]] = []
+        for number, data in enumerate(_files(catalogue, cells, read, splitting, product)):
+            path = f"{MANIFESTS}/{version}/{product}/part-{number:05d}.parquet"
+            if not store.create(path, data):
+                return None
+            rows = pq.ParquetFile(BytesIO(data)).metadata.num_rows
+            digest = hashlib.sha256(data).hexdigest()
+            files.append({"path": path, "rows": rows, "bytes": len(data), "sha256": digest})
+        tables[product] = files
+    return tables
+
+
+def _settled_rows(
+    store: Store,
+    catalogue: Catalogue,
+    commits: dict[str, dict[str, Any]],
+    settled: Settled,
+    cell: str,
+    product: str,
+) -> pa.Table:
+    """Returns the rows of a cell that a version has, before publishing adds columns."""
+    schema = part_schema(catalogue, product)
+    table = _read_part(store, commits[cell], product).cast(schema)
+    table = table.replace_schema_metadata(schema.metadata)
+    return settled.apply(product, cell, table, partial(_read_part, store, commits[cell]))
+
+
+def _files(
+    catalogue: Catalogue,
+    cells: Sequence[str],
+    read: ReadRows,
+    splitting: Splitting,
+    product: str,
+) -> Iterator[bytes]:
+    """Yields the files of a product, a row group for each cell."""
+    schema = schema_of(catalogue, product)
+    sink, rows, whole = BytesIO(), 0, 0
+    writer = pq.ParquetWriter(sink, schema, compression=COMPRESSION)
+    for cell in cells:
+        table = read(cell, product)
+        if product == "pairs":
+            table = splitting.add(cell, table)
+        table = table.cast(schema).replace_schema_metadata(schema.metadata)
+        if table.num_rows:
+            writer.write_table(table, row_group_size=table.num_rows)
+            rows += table.num_rows
+        if rows >= ROWS_PER_FILE:
+            writer.close()
+            yield sink.getvalue()
+            sink, rows, whole = BytesIO(), 0, whole + 1
+            writer = pq.ParquetWriter(sink, schema, compression=COMPRESSION)
+    writer.close()
+    if rows or not whole:  # a product without rows is a file as well: readers want its schema
+        yield sink.getvalue()
+
+
+def _read_part(store: Store, commit: dict[str, Any], product: str) -> pa.Table:
+    """Reads what a cell committed of a product."""
+    return read_parquet(store.read(commit["parts"][product]))

@@ -1,0 +1,1 @@
+"""A run over many cells: its order, where it is worked on, and what it tells."""

@@ -1,0 +1,1 @@
+"""Care of a dataset that is there already."""

@@ -1,0 +1,1 @@
+"""The promises that a dataset makes, checked on the dataset itself."""

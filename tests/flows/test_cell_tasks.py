@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collectors.transport import SetupError
-from flows import cell_tasks, runners
 from flows.cells.orders import Summary
+from flows.runs import cell_tasks, runners
 from flows.runs.cell_tasks import submit_cells
 from flows.runs.runners import CellRunner, check_runner, open_runner
 from flows.settings import read_settings

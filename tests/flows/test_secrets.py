@@ -193,7 +193,8 @@ def test_a_run_that_fails_leaves_no_secret_behind(
         small.sandbox.faults([])
     assert done.exit_code == 1, done.output
     (folder / "output").write_text(done.output)
-    assert (folder / "debug.log").stat().st_size > 100
+    if trouble != "a broken account":  # which ends before any service is asked
+        assert (folder / "debug.log").stat().st_size > 100
     secrets = secrets_of(small.sandbox, tokens) + list(changes.values())
     assert find_secrets(folder, secrets) == []
 

@@ -9,6 +9,7 @@ real pixels. What is checked of a request stays checked.
 from __future__ import annotations
 
 import threading
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 VARIANTS: Final = 4
 """Answers of each shape; which one a request gets depends on the request alone."""
+
+_CANVAS_PX: Final = 512
+"""Planes are painted this many pixels wide and high, or a multiple, and cut to shape: the windows
+of flights of one resolution differ by a pixel."""
 
 _RELIEF_M: Final = ((900.0, 0.6), (250.0, 0.4))
 # Mean, relief and noise of surface reflectance (x 10,000) and of 8-bit aerial pixels; the noise is
@@ -72,13 +77,18 @@ class Prerendered:
         # While one thread makes an answer the others wait for it instead of making it as well.
         with self._lock:
             if key not in self._answers:
+                height, width = (_CANVAS_PX * -(-size // _CANVAS_PX) for size in shape)
                 planes = [
-                    _paint(band.name, band.dtype, band.band.step, shape, variant) for band in stored
+                    _paint(band.name, band.dtype, band.band.step, (height, width), variant)[
+                        : shape[0], : shape[1]
+                    ]
+                    for band in stored
                 ]
                 self._answers[key] = self._write([band.name for band in stored], planes)
             return self._answers[key]
 
 
+@lru_cache(maxsize=256)
 def _paint(
     name: str, dtype: np.dtype[np.generic], step: int, shape: tuple[int, int], variant: int
 ) -> NDArray[np.generic]:
@@ -102,6 +112,7 @@ def _paint(
     return wide[: shape[0], : shape[1]]
 
 
+@lru_cache(maxsize=32)
 def _relief(rows: int, columns: int, size_m: float, variant: int) -> NDArray[np.float64]:
     """Return a smooth field in [0, 1) over so many pixels of a size."""
     x, y = np.meshgrid(np.arange(columns) * size_m, np.arange(rows) * size_m)

@@ -14,6 +14,7 @@ from filters.sampling import photo_hash
 from filters.scenes import rank
 from filters.spots import Spot
 from flows.cells.begun import begin_ahead
+from flows.cells.chip_batches import chip_batches
 from flows.cells.chip_work import chip_row, fetch_chip, pair_row
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from flows.cells.state import CellState
     from flows.cells.work import CellWork
     from flows.products.rows import ChipRow, PhotoRow
-
-CHIP_BATCH: Final = 32
-"""Chips in a shard: about 100 MB of Sentinel-2, and seconds of work to repeat at most."""
 
 REVISITED: Final = frozenset(
     {"border", "between_chips", "chip_full", "deferred", "not_requested", "owner_share"}
@@ -163,8 +161,7 @@ class ChipStage:
     def _fetch(self, placed: Placed) -> list[ChipRow]:
         """Fetches the new chips, batch after batch; the next are begun while one is stored."""
         rows: list[ChipRow] = []
-        queue = sorted(placed.chips, key=lambda chip: chip.chip_id)
-        batches = [queue[start : start + CHIP_BATCH] for start in range(0, len(queue), CHIP_BATCH)]
+        batches = chip_batches(placed.chips)
 
         def begin(batch: Sequence[Chip]) -> Begun[Piece] | None:
             if self.work.batches.holds([chip.chip_id for chip in batch]):

@@ -185,7 +185,7 @@ def test_a_build_stops_before_the_budget_is_spent_and_goes_on_next_month(
     Its tables are then those of a build that was never stopped, and no request was made twice.
     """
     monkeypatch.setattr(
-        "flows.cells.chip_stage.CHIP_BATCH", 4
+        "flows.cells.chip_batches.CHIP_BATCH", 4
     )  # or a small cell is begun all at once
 
     def asked() -> int:  # without what connecting takes, which a process does once

@@ -22,7 +22,7 @@ LONGEST_WAIT_S = 20
 
 @pytest.fixture
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.cells.chip_stage.CHIP_BATCH", BATCH)
+    monkeypatch.setattr("flows.cells.chip_batches.CHIP_BATCH", BATCH)
 
 
 def files(root: Path) -> dict[str, bytes]:

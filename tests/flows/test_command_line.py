@@ -214,7 +214,7 @@ def test_a_sandbox_that_stops_mid_run_loses_nothing(
 
         with monkeypatch.context() as stopping:
             stopping.setattr(progress.Display, "step", stop)
-            stopping.setattr("flows.cells.chip_stage.CHIP_BATCH", 4)
+            stopping.setattr("flows.cells.chip_batches.CHIP_BATCH", 4)
             done = build(
                 arguments, environment_of(box, run.cache, patience_seconds="1"), monkeypatch
             )

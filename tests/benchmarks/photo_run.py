@@ -2,7 +2,8 @@
 
 `python -m tests.benchmarks.photo_run LIST THREADS` prints a line of JSON. The list has a line of
 JSON for each photo: address, width, height. Photos are fetched, checked, resized and stored as a
-build does it, in batches of the size of a build's, each of which becomes a shard.
+build does it: by several cells at a time that share the threads, in batches of the size of a
+build's, each of which becomes a shard.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from collectors.photo_files import PhotoHost
@@ -25,6 +26,9 @@ from flows.cells.batches import Batches, Piece
 from flows.cells.photo_stage import PHOTO_BATCH
 from flows.cells.services import Services
 from tests.collectors.photos import make_photo
+
+CELLS: Final = 4
+"""Cells in work at the same time, as in a build (`TERRAPAIR_CELLS_AT_ONCE`)."""
 
 
 def main() -> None:
@@ -45,21 +49,27 @@ def main() -> None:
         services = Services(
             store, none, none, host, none, none, "", ThreadPoolExecutor(threads), none
         )
-        batches = Batches(store, "cell", (), "key")
         started, before = time.perf_counter(), time.process_time()
-        kept = 0
-        for start in range(0, len(photos), PHOTO_BATCH):
-            batch = photos[start : start + PHOTO_BATCH]
 
-            def work(batch: Any = batch) -> list[Piece]:
-                found = services.in_order(services.photo_pool, host.fetch, batch)
-                assert all(isinstance(one, PhotoImage) for one in found), found
-                return [
-                    Piece(photo.photo_id, {}, (f"{photo.photo_id}.jpg", one.jpeg))
-                    for photo, one in zip(batch, found, strict=True)
-                ]
+        def collect(cell: int) -> int:
+            """Takes every CELLS-th batch, one after the other."""
+            batches, kept = Batches(store, f"cell-{cell}", (), "key"), 0
+            for start in range(cell * PHOTO_BATCH, len(photos), CELLS * PHOTO_BATCH):
+                batch = photos[start : start + PHOTO_BATCH]
 
-            kept += len(batches.run([photo.photo_id for photo in batch], work))
+                def work(batch: Any = batch) -> list[Piece]:
+                    found = services.in_order(services.photo_pool, host.fetch, batch)
+                    assert all(isinstance(one, PhotoImage) for one in found), found
+                    return [
+                        Piece(photo.photo_id, {}, (f"{photo.photo_id}.jpg", one.jpeg))
+                        for photo, one in zip(batch, found, strict=True)
+                    ]
+
+                kept += len(batches.run([photo.photo_id for photo in batch], work))
+            return kept
+
+        with ThreadPoolExecutor(CELLS) as cells:
+            kept = sum(cells.map(collect, range(CELLS)))
         seconds, cpu = time.perf_counter() - started, time.process_time() - before
         services.photo_pool.shutdown()
     sys.stdout.write(json.dumps({

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -227,10 +227,9 @@ def test_a_cancelled_run_is_taken_up_again(
     assert manifests(root) == manifests(deployed.folder / "alps")
 
 
-def test_a_run_on_dask_is_the_same_as_in_one_process(
-    world: World, alone: dict[str, bytes], sandbox: Sandbox
-) -> None:
-    """Two worker processes: the same bytes of manifest; their requests are in the outcome."""
+@contextmanager
+def dask_workers(world: World) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A Dask scheduler's address, and its two workers, each for one cell at a time."""
     address = f"tcp://127.0.0.1:{free_port()}"
     dask = [PYTHON, "-m", "dask"]
     commands = {"scheduler": [*dask, "scheduler", "--host", "127.0.0.1", "--no-dashboard",
@@ -238,13 +237,24 @@ def test_a_run_on_dask_is_the_same_as_in_one_process(
     for name in ("left", "right"):
         folder = str(world.folder / name)
         commands[name] = [*dask, "worker", address, "--nthreads", "1", "--no-dashboard",
-                          "--name", name, "--local-directory", folder]  # fmt: skip
+                          "--no-nanny", "--name", name, "--local-directory", folder]  # fmt: skip
+    with ExitStack() as stack:
+        _, *workers = [
+            stack.enter_context(
+                running(command, world.environment, world.folder / f"dask-{name}.log", world.folder)
+            )
+            for name, command in commands.items()
+        ]
+        yield address, workers
+
+
+def test_a_run_on_dask_is_the_same_as_in_one_process(
+    world: World, alone: dict[str, bytes], sandbox: Sandbox
+) -> None:
+    """Two worker processes: the same bytes of manifest; their requests are in the outcome."""
     root = world.folder / "dask"
     sandbox.reset()
-    with ExitStack() as stack:
-        for name, command in commands.items():
-            log = world.folder / f"dask-{name}.log"
-            stack.enter_context(running(command, world.environment, log, world.folder))
+    with dask_workers(world) as (address, _workers):
         said, errors = world.build(root, "--runner", "dask", "--scheduler", address).communicate()
     assert "Traceback" not in errors
     outcome = json.loads(said)
@@ -258,6 +268,29 @@ def test_a_run_on_dask_is_the_same_as_in_one_process(
     # The run itself logged in once, and each worker that had a cell.
     assert served["ee.token"] == 3
     check_that_no_key_is_written(world)
+
+
+@pytest.mark.benchmark
+def test_a_dask_worker_that_dies_leaves_its_cell_to_the_other(
+    world: World, alone: dict[str, bytes], sandbox: Sandbox
+) -> None:
+    """Killed while both are at work: the other takes the cell up where its shards end."""
+    root = world.folder / "widowed"
+    sandbox.faults({"latency": {"ee.get_pixels": 10.0}, "faults": []})
+    sandbox.reset()
+    with dask_workers(world) as (address, workers):
+        begun = world.build(root, "--runner", "dask", "--scheduler", address)
+        wait_until(lambda: len(list(root.glob("steps/*/*-placed*"))) == 2, "both cells' chips")
+        workers[0].kill()
+        sandbox.faults([])
+        said, errors = begun.communicate()
+    assert begun.returncode == 0, errors
+    assert json.loads(said)["cells"] == {"committed": 2}
+    assert manifests(root) == alone
+    twice = sandbox.counts()["photo.get"]
+    sandbox.reset()
+    world.run.build(world.folder / "whole", regions=("bay",), **WINDOW)
+    assert twice == sandbox.counts()["photo.get"]
 
 
 @pytest.mark.benchmark

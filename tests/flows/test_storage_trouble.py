@@ -128,6 +128,34 @@ def test_s3_that_refuses_stops_the_build_with_a_word(run: Run, tiny: Path, s3: S
     assert open_store(root, writable=False).list() == []
 
 
+def test_storage_that_turns_read_only_in_mid_build_keeps_what_is_there(
+    run: Run, tiny: Path, whole: dict[str, bytes], s3: S3Server
+) -> None:
+    """From the first shard on every write is refused: no version is there, no download is lost."""
+    written: list[str] = []
+
+    def judge(method: str, path: str) -> int | None:
+        if method != "PUT":
+            return None
+        if written:
+            return 403
+        written.extend([path] if "/shards/" in path else [])
+        return None
+
+    s3.judge = judge
+    root = f"s3://{s3.bucket}/turned"
+    with pytest.raises(StorageError, match="403"):
+        run.build(root, catalogue=tiny, **ORDER)
+    s3.judge = lambda _method, _path: None
+    assert manifests_at(root) == {}
+    visible = visible_requests(root)
+    assert visible["photo.get"] > 0
+    run.sandbox.reset()
+    run.build(root, catalogue=tiny, **ORDER)
+    assert run.sandbox.counts().get("photo.get", 0) == 0
+    assert manifests_at(root) == whole
+
+
 def test_a_bucket_that_is_not_there_is_named(s3: S3Server) -> None:
     """The remedy is to make it."""
     assert s3.bucket

@@ -137,9 +137,11 @@ class Forgetter:
             )  # fmt: skip
         catalogue = catalogue_of(self.store, self.catalogue_path)
         planned = blocks.with_hashes(blocks.entries(self.asked.photos, self.asked.owners))
-        copies = frozenset(find_copies(self.store, planned))
+        copies: set[str] = set()
+        while more := set(find_copies(self.store, planned)):  # a copy may have others
+            copies |= more
+            planned = planned.with_hashes(blocks.entries(more, ()))
         self._wanted = self.asked.photos | copies
-        planned = planned.with_hashes(blocks.entries(copies, ()))
 
         def look(cell_id: str) -> tuple[Gone | None, Purge]:
             purge = find_purge(self.store, cell_id, planned, planned=True)

@@ -32,7 +32,8 @@ class Traces:
     """What must not be found of a photo.
 
     Attributes:
-        texts: Its id, owner, title and addresses.
+        texts: Its id and addresses, its owner if that one goes, and chips that are its alone: their
+            names are its place.
         sha256: Of its picture.
         run: A run of bytes from the middle of its picture.
     """
@@ -48,6 +49,10 @@ class Traces:
         picture = read_member(open_store(str(root)), row["shard"], row["offset"], row["size"])
         texts = [photo_id, row["page_url"], row["image_url"], row["picture_hash"]]
         texts += [row["owner"]] if with_owner else []
+        chips = {one["chip_id"] for one in rows(root, "pairs", f"photo_id = '{photo_id}'")}
+        texts += [
+            one["chip_id"] for one in rows(root, "chips", "photos = 1") if one["chip_id"] in chips
+        ]
         middle = len(picture) // 2
         return cls(tuple(texts), row["sha256"], picture[middle : middle + 64])
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
+from collectors.shards import pack, read_member, write_shard
 from collectors.storage import open_store
 from collectors.transport import SetupError
+from flows.catalogue.catalogue import load_catalogue
+from flows.cells.forgetting import find_gone
+from flows.cells.state import commit_cell, latest_generations, load_cell
 from flows.command_line import app
-from flows.products.block_list import add_request, begin_block_list
+from flows.products.block_list import BlockList, add_request, begin_block_list
 from flows.products.versions import read_version
+from flows.publishing.revoking import revoke
 from flows.upkeep.asked import Asked
 from flows.verification.verification import verify_dataset
 from tests.flows.forgotten_bytes import KEY, Traces, forget, pair_bytes, rows
@@ -195,3 +201,60 @@ def test_what_is_no_id_is_refused(root: Path, given: list[str]) -> None:
     refused = CliRunner().invoke(app, ["forget", "--root", str(root), *given, "--yes"])
     assert refused.exit_code == 1
     assert not (root / "blocked").exists()
+
+
+def test_the_same_picture_goes_too(runs: Run, root: Path) -> None:
+    """Another photo with the same bytes, of another cell; else a copy would come in its place."""
+    store = open_store(str(root))
+    first, second = (load_cell(store, cell) for cell in sorted(latest_generations(store))[:2])
+    photo, copy = first.photos[0], second.photos[0]
+    picture = read_member(store, photo.shard, photo.offset, photo.size)
+    name = f"{copy.photo_id}.jpg"
+    item = {"item_id": copy.photo_id, "member": name, "verdict": {}, "beside": "", "work_key": ""}
+    packed = pack([(name, picture)], [item])
+    copied = replace(
+        copy, shard=write_shard(store, second.cell_id, packed), sha256=photo.sha256,
+        offset=packed.places[name].offset, size=photo.size,
+    )  # fmt: skip
+    state = replace(second, generation=second.generation + 1, photos=(copied, *second.photos[1:]))
+    assert commit_cell(store, state, load_catalogue(runs.catalogue), 5)
+    traces = Traces.of(root, photo.photo_id)
+    assert sum(one.endswith(": its picture") for one in traces.found_in(root)) == 2
+    done = forget(root, runs.catalogue, Asked(photos=frozenset({photo.photo_id})))
+    assert (done.photos, done.copies) == (2, 1)
+    assert traces.found_in(root) == []
+
+
+def test_a_chip_without_a_scene_goes_with_its_only_photo(runs: Run, root: Path) -> None:
+    """Its name is the photo's place as well; with another photo in its area it stays."""
+    store, catalogue = open_store(str(root)), load_catalogue(runs.catalogue)
+    (state, *_) = (load_cell(store, cell) for cell in sorted(latest_generations(store)))
+    chip = next(one for one in state.chips if one.kept and one.photos == 1)
+    (photo_id,) = (pair.photo_id for pair in state.pairs if pair.chip_id == chip.chip_id)
+    bare = replace(chip, outcome="rejected", reason="no_scene", photos=0, shard=None)
+    without = replace(
+        state,
+        chips=tuple(bare if one is chip else one for one in state.chips),
+        pairs=tuple(one for one in state.pairs if one.chip_id != chip.chip_id),
+        photos=tuple(
+            replace(one, unpaired={**one.unpaired, chip.sensor: "no_scene"})
+            if one.photo_id == photo_id else one for one in state.photos
+        ),
+    )  # fmt: skip
+    blocks = BlockList("a key that is long enough")
+    blocks = blocks.with_hashes(blocks.entries([photo_id], []))
+    assert chip.chip_id in find_gone(store, without, blocks, catalogue.sensors).chips
+    (photo,) = (one for one in without.photos if one.photo_id == photo_id)
+    beside = replace(photo, photo_id="1")
+    shared = replace(without, photos=(*without.photos, beside))
+    assert chip.chip_id not in find_gone(store, shared, blocks, catalogue.sensors).chips
+
+
+def test_a_revoked_manifest_names_no_photo(root: Path) -> None:
+    """What a version said of photos in two cells is cut away with its tables."""
+    path = root / "manifests" / "v0001" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"settled_duplicates": {"10494770564": ["r1c1"]}}))
+    revoke(open_store(str(root)), "v0001")
+    assert "10494770564" not in path.read_text()
+    assert sorted(one.name for one in path.parent.rglob("*.*")) == ["REVOKED.json", "manifest.json"]

@@ -118,7 +118,7 @@ def test_what_a_stopped_build_left_is_looked_through(
     kept = [row for path in store.list("shards") for row in read_index(store, path)
             if row["member"] and row["member"].endswith(".jpg")]  # fmt: skip
     photo = kept[0]["item_id"]
-    traces = Traces((photo, kept[0]["verdict"]["image_url"]), "-", b"\0not in any file\0")
+    traces = Traces((photo, kept[0]["verdict"]["image_url"]), "no checksum", b"\0not in any file\0")
     assert len(traces.found_in(root)) >= 2
     forget(root, small[0].catalogue, Asked(photos=frozenset({photo})))
     assert traces.found_in(root) == []

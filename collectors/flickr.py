@@ -190,7 +190,7 @@ class Flickr:
             licences=licences,
         )
         try:
-            found = self._ask("flickr.photos.search", arguments | {"page": str(page)}, parse_page)
+            found = self.ask("flickr.photos.search", arguments | {"page": str(page)}, parse_page)
         except ExcessiveOffset:
             return SearchPage((), (), (), 0, 0, page, GEO_PAGE, exhausted=True)
         held = tuple(photo for photo in found.photos if box.holds(photo.lon, photo.lat))
@@ -239,7 +239,7 @@ class Flickr:
             SetupError: If the key is refused, or Flickr's list of licences has changed.
             TroubleRemains: If Flickr was not to be reached within the patience.
         """
-        listed = self._ask("flickr.photos.licenses.getInfo", {}, parse_licences)
+        listed = self.ask("flickr.photos.licenses.getInfo", {}, parse_licences)
         if found := differences(listed):
             raise SetupError(
                 SERVICE,
@@ -247,9 +247,21 @@ class Flickr:
                 "Bring collectors/licences.py up to date before collecting.",
             )
 
-    def _ask(
+    def ask(
         self, method: str, arguments: dict[str, str], read: Callable[[dict[str, Any]], Result]
     ) -> Result:
+        """Calls a method of the API within the limit, again where trouble passes.
+
+        Args:
+            method: Its name, such as `flickr.photos.getInfo`.
+            arguments: Its arguments.
+            read: Reads the answer.
+
+        Raises:
+            FlickrRefusal: If Flickr answers with a code that is the caller's to understand.
+            TroubleRemains: If Flickr was not to be reached within the patience.
+            SetupError: If the key is refused, the address is wrong, or a licence is unknown.
+        """
         return retrying(
             self._patience,
             lambda: read(read_answer(self._send(method, arguments))),

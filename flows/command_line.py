@@ -248,6 +248,8 @@ app.command()(looking.verify)
 app.command()(looking.budget)
 app.command()(looking.doctor)
 app.command()(upkeep.sweep)
+app.command()(upkeep.forget)
+app.command()(upkeep.recheck)
 
 
 def main() -> None:

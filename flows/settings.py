@@ -111,6 +111,18 @@ class Settings(BaseSettings):
         str | None, Field(description="Weights from here, instead of the catalogue's address.")
     ] = None
     weights_sha256: Annotated[str | None, Field(description="Their SHA-256.")] = None
+    block_key: Annotated[
+        SecretStr | None, Field(description="Key of the block list of forgotten photos.")
+    ] = None
+    block_key_file: Annotated[
+        Path, Field(description="Where it is kept otherwise; made when it is first needed.")
+    ] = Field(
+        default_factory=lambda: (
+            Path(os.environ.get("XDG_CONFIG_HOME", "~/.config")).expanduser()
+            / "terrapair"
+            / "block.key"
+        )
+    )
     user_agent: Annotated[
         str, Field(description="How the program introduces itself to the photo host.")
     ] = "terrapair/0.1 (dataset builder)"
@@ -139,7 +151,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be seen in a log, an error or a file."""
-        given = (self.flickr_key, self.flickr_secret)
+        given = (self.flickr_key, self.flickr_secret, self.block_key)
         found = [one.get_secret_value() for one in given if one]
         with suppress(SetupError):  # no such file: then there is nothing to hide
             found += _inside(self._service_account_json())
@@ -250,7 +262,7 @@ def _with_blocks(settings: Settings) -> Settings:
     """Puts the contents of Prefect's secret blocks in the place of their names."""
     named = {
         name: given.get_secret_value().removeprefix(SECRET_BLOCK)
-        for name in ("flickr_key", "flickr_secret", "earth_engine_service_account")
+        for name in ("flickr_key", "flickr_secret", "earth_engine_service_account", "block_key")
         if (given := getattr(settings, name)) is not None
         and given.get_secret_value().startswith(SECRET_BLOCK)
     }

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from collectors.sandbox.chance import hash_keys
 from collectors.sandbox.flickr_arguments import RefusalError, parse_search
 from collectors.sandbox.flickr_bodies import parse_format, write_answer, write_failure
+from collectors.sandbox.flickr_info import tell_of_photo
 from collectors.sandbox.flickr_licences import LICENCES, list_licences
 from collectors.sandbox.flickr_rows import make_row
 from collectors.sandbox.flickr_signature import Signature, SignatureCheck
@@ -75,8 +76,8 @@ def routes(
         base_url: gives scheme, host and port of the photo host, once it is known.
         key: the API key that is valid.
         secret: its secret.
-        meter: called once for each request with "flickr.search", "flickr.licenses", "flickr.other"
-            or "photo.get".
+        meter: called once for each request with "flickr.search", "flickr.info",
+            "flickr.licenses", "flickr.other" or "photo.get".
         beyond_limit: what comes after the first 4,000 results: the last page again and again, or
             the failure with code 20. The service has been seen to do both.
         awkward: share of the photos whose file is awkward, 0..1.
@@ -110,6 +111,7 @@ class _Service:
         self._beyond_limit = beyond_limit
         self._methods: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
             "flickr.photos.search": self._search,
+            "flickr.photos.getInfo": lambda arguments: tell_of_photo(people, arguments),
             "flickr.photos.licenses.getInfo": lambda _: list_licences(),
             "flickr.test.echo": _echo,
         }

@@ -12,6 +12,7 @@ import numpy as np
 
 from collectors.sandbox.awkward import awkward_title
 from collectors.sandbox.chance import Chance
+from collectors.sandbox.photo_changes import PhotoChanges
 from collectors.sandbox.photo_tables import read_photo_table
 from collectors.sandbox.photo_tiles import (
     TILE_COLUMNS,
@@ -119,6 +120,7 @@ class People:
 
     Attributes:
         now: Unix time at which this world stands still; no photo is uploaded later.
+        changes: what became of photos since.
 
     Raises:
         ValueError: when the file cannot be used (see `read_photo_table`).
@@ -126,6 +128,7 @@ class People:
     """
 
     def __init__(self, seed: int, photos: Path | None = None, *, awkward: float = 0.0) -> None:
+        self.changes = PhotoChanges()
         self._seed = seed
         self._awkward = awkward
         self._table = None if photos is None else read_photo_table(photos)
@@ -174,7 +177,10 @@ class People:
         Raises:
             BoxTooLargeError: when the box holds more than `MOST_TILES` tiles.
         """
-        parts = [(part, np.flatnonzero(_match(part, query))) for part in self._parts(query)]
+        changes = self.changes
+        parts = [
+            (part, np.flatnonzero(_match(part, query, changes))) for part in self._parts(query)
+        ]
         parts = [(part, rows) for part, rows in parts if len(rows)]
         if not parts:
             return 0, []
@@ -185,6 +191,9 @@ class People:
 
     def _dress(self, photo: Photo) -> Photo:
         """Gives a photo its awkward title, if it has one; the columns would not hold 10 kB each."""
+        licence = self.changes.licences.get(photo.photo_id)
+        if licence is not None:
+            photo = replace(photo, licence=licence)
         title = awkward_title(photo.photo_id, self._awkward)
         return photo if title is None else replace(photo, title=title)
 
@@ -207,20 +216,32 @@ def _tile_range(low: float, high: float, count: int) -> range:
     return range(first, last + 1)
 
 
-def _match(columns: PhotoColumns, query: PhotoQuery) -> NDArray[np.bool_]:
+def _match(columns: PhotoColumns, query: PhotoQuery, changes: PhotoChanges) -> NDArray[np.bool_]:
     hit = (columns.longitude >= query.west) & (columns.longitude <= query.east)
     hit &= (columns.latitude >= query.south) & (columns.latitude <= query.north)
     hit &= query.taken.holds(columns.taken) & query.uploaded.holds(columns.uploaded)
     hit &= np.where(columns.video, query.videos, query.photos)
     if query.licences is not None:
-        hit &= np.isin(columns.licence, sorted(query.licences))
+        hit &= np.isin(_licences(columns, changes), sorted(query.licences))
     if query.least_accuracy is not None:
         hit &= columns.accuracy >= query.least_accuracy
     if query.contents is not None:
         hit &= np.isin(columns.content, sorted(query.contents))
     if query.owner is not None:
         hit &= columns.owner == query.owner
+    if changes.hidden:
+        hit &= ~np.isin(columns.photo_id, sorted(changes.hidden))
     return hit
+
+
+def _licences(columns: PhotoColumns, changes: PhotoChanges) -> NDArray[np.int64]:
+    """The licences that photos have now."""
+    if not changes.licences:
+        return columns.licence
+    now = columns.licence.copy()
+    for row in np.flatnonzero(np.isin(columns.photo_id, sorted(changes.licences))).tolist():
+        now[row] = changes.licences[columns.photo_id[row].item()]
+    return now
 
 
 def _sort(parts: list[tuple[PhotoColumns, NDArray[np.intp]]], order: Order) -> NDArray[np.intp]:

@@ -85,7 +85,8 @@ class PhotoHost:
         if not photo.size(suffix):
             return _not_found()
         awkward = awkward_file(photo.photo_id, self._awkward)
-        if photo.removed or awkward is AwkwardFile.PLACEHOLDER:
+        hidden = photo.removed or photo.photo_id in self._people.changes.hidden
+        if hidden or awkward is AwkwardFile.PLACEHOLDER:
             return RedirectResponse(self._base_url() + _PLACEHOLDER, status_code=302)
         if awkward is None or (awkward in _PASSING and not self._is_first(name)):
             return Response(self._pictures.jpeg(photo, suffix), media_type="image/jpeg")

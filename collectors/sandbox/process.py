@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
 _START_SECONDS: Final = 60.0
@@ -224,6 +224,26 @@ class Sandbox:
             SandboxError: when the sandbox is not running, or does not understand the plan.
         """
         self._ask("POST", "/_sandbox/faults", json.dumps(plan).encode())
+
+    def change_photos(
+        self,
+        *,
+        gone: Iterable[str] = (),
+        private: Iterable[str] = (),
+        licences: Mapping[str, int] | None = None,
+    ) -> None:
+        """Says what became of photos; what was said before of any of them holds no more.
+
+        Args:
+            gone: ids of photos that were deleted.
+            private: ids of photos that only their owner sees.
+            licences: the licence numbers that photos have now, by id.
+
+        Raises:
+            SandboxError: when the sandbox is not running, or a licence does not exist.
+        """
+        document = {"gone": [*gone], "private": [*private], "licences": dict(licences or {})}
+        self._ask("POST", "/_sandbox/photos", json.dumps(document).encode())
 
     def faults_done(self) -> dict[str, int]:
         """Gives how often each fault happened since the plan was made known.

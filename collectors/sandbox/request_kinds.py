@@ -13,6 +13,7 @@ EARTH_ENGINE_VERBS: Final = {
 }
 FLICKR_METHODS: Final = {
     "flickr.photos.search": "flickr.search",
+    "flickr.photos.getInfo": "flickr.info",
     "flickr.photos.licenses.getInfo": "flickr.licenses",
 }
 KINDS: Final = frozenset(

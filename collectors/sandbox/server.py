@@ -29,6 +29,7 @@ from collectors.sandbox.faults import FaultPlan, Faults
 from collectors.sandbox.landcover import Landcover
 from collectors.sandbox.limits import REAL_LIMITS, Limits
 from collectors.sandbox.people import People
+from collectors.sandbox.photo_changes import parse_changes
 from collectors.sandbox.pictures import Pictures
 from collectors.sandbox.scenes import SceneWorld
 from collectors.sandbox.service_account import ServiceAccount
@@ -154,6 +155,7 @@ def make_application(
             _FaultChanger(faults, options.plan.latency_s).change,
             methods=["POST"],
         ),
+        Route("/_sandbox/photos", partial(_change_photos, people), methods=["POST"]),
         Route("/weights/{name}", lambda request: _serve_weights(options.weights, request)),
         *earth_engine.routes(
             world,
@@ -286,6 +288,15 @@ class _FaultChanger:
             return JSONResponse({"error": str(error)}, 400)
         self._faults.replace(replace(plan, latency_s={**self._latency_s, **plan.latency_s}))
         return Response(status_code=204)
+
+
+async def _change_photos(people: People, request: Request) -> Response:
+    """Takes what became of photos; what was said before of any of them holds no more."""
+    try:
+        people.changes = parse_changes(json.loads(await request.body()))
+    except (ValueError, TypeError) as error:
+        return JSONResponse({"error": str(error)}, 400)
+    return Response(status_code=204)
 
 
 async def _reset(meter: Meter, traffic: Traffic, _request: Request) -> Response:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from collectors.shards import shard_paths
 from collectors.transport import SetupError, TroubleRemains
 from flows.cells.batches import Batches
+from flows.cells.blocked import names_blocked
 from flows.cells.chip_stage import ChipStage
+from flows.cells.forgetting import forget_in_cell
+from flows.cells.forgotten_files import find_purge
 from flows.cells.orders import Order, Summary
 from flows.cells.photo_stage import PhotoStage
 from flows.cells.state import CellState, commit_cell, load_cell
@@ -54,7 +57,11 @@ def collect_cell(
     """
     summary = Summary()
     for _ in range(TRIES):
+        blocks = services.renew_blocks()
         state = load_cell(services.store, order.cell_id)
+        if names_blocked(state, blocks):
+            _forget_again(order, services)
+            state = load_cell(services.store, order.cell_id)
         _check_rules(state, order, services)
         now, committed = _collect_once(order, state, services, summary, tell)
         if committed is None:
@@ -108,13 +115,26 @@ def _collect_once(
         steps.clear()
         batches.clear()
         return now, False
+    if names_blocked(new, services.renew_blocks()):
+        steps.clear()
+        return now, None  # somebody has asked meanwhile: begin again without
     _check_shards(state, new, services)
     first = commit_cell(services.store, new, services.catalogue, order.seed)
     steps.clear()
     if not first:
         return now, None
     batches.clear()
+    # Who forgets writes the list first and then looks at the cells, and here it is the other way
+    # round: one of the two sees what the other did.
+    if names_blocked(new, services.renew_blocks()):
+        _forget_again(order, services)
     return now, True
+
+
+def _forget_again(order: Order, services: Services) -> None:
+    """Takes out of a cell what was forgotten while the cell was in work."""
+    forget_in_cell(services.store, order.cell_id, services.blocks, services.catalogue, order.seed)
+    find_purge(services.store, order.cell_id, services.blocks).remove(services.store)
 
 
 def _check_shards(state: CellState, new: CellState, services: Services) -> None:
@@ -130,8 +150,10 @@ def _check_rules(state: CellState, order: Order, services: Services) -> None:
     """Stops where a cell was judged by other rules or other weights, unless told to go on."""
     if order.accept_changed_rules:
         return
-    judged_with = state.weights if state.generation else services.first_weights or services.weights
-    if state.generation and state.judgement != services.catalogue.judgement:
+    # Where all there was has been forgotten, or was never committed, no rule has judged anything.
+    judged = bool(state.photos or state.rejects)
+    judged_with = state.weights if judged else services.first_weights or services.weights
+    if judged and state.judgement != services.catalogue.judgement:
         raise SetupError(
             order.cell_id,
             "this cell was built by other rules than the catalogue's (licences, limits, thresholds"
@@ -140,7 +162,7 @@ def _check_rules(state: CellState, order: Order, services: Services) -> None:
             " new photos be judged by the new rules beside the old ones.",
         )
     if judged_with != services.weights:
-        whose = "its" if state.generation else "the dataset's"
+        whose = "its" if judged else "the dataset's"
         raise SetupError(
             order.cell_id,
             f"{whose} photos were judged with weights {judged_with[:12]}…, and these are"

@@ -155,7 +155,7 @@ def _missing_photos(
         one.ended == "quota" and one.quota >= quota and one.ground == order.ground_key
         for one in surveys
     ):
-        return 0  # no photo ever leaves a cell
+        return 0  # a photo leaves a cell only if it is forgotten, and then the survey is reopened
     elif everything < quota and not exhausted:
         return None
     else:

@@ -13,9 +13,11 @@ from filters.metadata import Rules, screen
 from filters.sampling import photo_hash, quota_for
 from filters.selection import Candidate, Held, choose
 from filters.survey import Probe, Survey
+from flows.cells.blocked import Screen, forgotten_row
 from flows.cells.photo_work import judge_photos, kept_row, rejected_row, unreadable_row
 from flows.cells.picture_comparison import name_of
 from flows.cells.state import Surveyed, searched_until
+from flows.products.block_list import is_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,7 +141,7 @@ class PhotoStage:
 
             def ask(probe: Probe = probe, page: int = page) -> SearchPage:
                 self.work.summary.searched += 1
-                return self.work.services.flickr.search(
+                found = self.work.services.flickr.search(
                     probe.box,
                     taken_from=probe.taken_from,
                     taken_until=probe.taken_until,
@@ -148,8 +150,11 @@ class PhotoStage:
                     licences=licences,
                     page=page,
                 )
+                return Screen(self.work.services.blocks).clean(found)
 
             answer = self.work.steps.remember(f"search-{len(self._found):04d}", SearchPage, ask)
+            # A step of a stopped run may be older than the list.
+            answer = Screen(self.work.services.blocks).clean(answer)
             box = self.work.order.ground.cell.box
             fresh = [
                 photo for photo in answer.photos
@@ -162,8 +167,11 @@ class PhotoStage:
                 if row.photo_id and row.photo_id not in known:
                     known.add(row.photo_id)
                     self.work.summary.seen += 1
-                    self._rejects[row.photo_id] = unreadable_row(
-                        row.photo_id, row.detail, self.work.order.cell_id, self.work.generation
+                    cell_id, generation = self.work.order.cell_id, self.work.generation
+                    self._rejects[row.photo_id] = (
+                        forgotten_row(row.photo_id, cell_id, generation)
+                        if is_token(row.photo_id)
+                        else unreadable_row(row.photo_id, row.detail, cell_id, generation)
                     )
             self._found.append(len(answer.ids))
             self._new.append(len(set(answer.ids) - self._met))

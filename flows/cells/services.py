@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from collectors.answers import Answers
 from collectors.transport import SetupError
 from flows.cells.begun import Begun
+from flows.products.block_keys import find_key
+from flows.products.block_list import BlockList, open_block_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +68,7 @@ class Services:
         room_ahead: Room for batches of chips begun before their turn.
         answers: Counts what the services answered.
         secrets: What must not stand in anything that is said about this run.
+        blocks: Photos and owners that must not be collected.
     """
 
     store: Store
@@ -83,6 +86,7 @@ class Services:
     room_ahead: Semaphore = field(default_factory=lambda: Semaphore(BATCHES_AHEAD))
     answers: Answers = field(default_factory=Answers)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    blocks: BlockList = field(default_factory=BlockList)
 
     @property
     def engine(self) -> Mapping[str, str]:
@@ -134,6 +138,11 @@ class Services:
             RunStopped: If the run has been stopped.
         """
         return self.begin(pool, work, items).results()
+
+    def renew_blocks(self) -> BlockList:
+        """Returns the block list as it is now; it is read again only if it has grown."""
+        self.blocks = self.blocks.renewed(self.store)
+        return self.blocks
 
     def close(self) -> None:
         """Stops what is still going on and ends the threads; what has not begun is dropped."""
@@ -196,6 +205,7 @@ def _open_services(
     from flows.cells.inference import settle_inference
     from flows.cells.weights import obtain_weights
 
+    blocks = open_block_list(store, find_key(settings))
     answers = Answers()
     patience = replace(settings.patience, answers=answers)
     key, secret = settings.flickr_login()
@@ -233,6 +243,7 @@ def _open_services(
         first_weights=inference.weights_sha256,
         answers=answers,
         secrets=settings.secrets,
+        blocks=blocks,
         photo_pool=ThreadPoolExecutor(settings.photo_connections, "photos"),
         limits=limits,
         pixel_pool=ThreadPoolExecutor(

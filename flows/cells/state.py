@@ -31,7 +31,8 @@ class Surveyed:
         taken_until: Last day of it, ISO.
         uploaded_until: Uploads up to here were looked at, ISO, UTC.
         quota: Kept photos that were wanted.
-        ended: `exhausted` (nothing more to find), `quota` (met) or `budget` (calls spent).
+        ended: `exhausted` (nothing more to find), `quota` (met), `budget` (calls spent)
+            or `reopened` (it was met, and photos were forgotten since).
         found: Photos on the answer to each search, in the order of asking.
         new: Of those, the ones that no search before had brought.
     """

@@ -84,10 +84,12 @@ def verify(
 
     Example: `terrapair verify --root ./demo`
     """
+    from flows.products.block_keys import find_key
+    from flows.settings import read_settings
     from flows.verification.verification import show_findings, verify_dataset
 
     with plain_errors():
-        findings = verify_dataset(root, version)
+        findings = verify_dataset(root, version, find_key(read_settings()))
         show_findings(Console(), findings, as_json=as_json)
         if any(finding.broken for finding in findings):
             raise typer.Exit(FAILED)

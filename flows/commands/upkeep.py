@@ -1,15 +1,25 @@
-"""The command `sweep`."""
+"""The commands that mend a dataset: `sweep`, `forget` and `recheck`."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
-from typing import Annotated
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 from rich.console import Console
 
-from flows.commands.console import AsJson, Root, plain_errors
+from flows.commands.console import AsJson, CatalogFile, Root, plain_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flows.upkeep.dataset import Watch
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do it, without being asked again.")]
 
 
 def sweep(
@@ -40,3 +50,159 @@ def sweep(
             typer.echo(json.dumps(found.as_json(), indent=1))
         else:
             show_sweeping(Console(), found)
+
+
+def forget(
+    owner: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="Flickr's id of an owner, such as 12345678@N01; several."),
+    ] = None,
+    photo: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="Flickr's id of a photo; several."),
+    ] = None,
+    file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="File of such ids, one in a line."),
+    ] = None,
+    root: Root = "dataset",
+    yes: Yes = False,
+    catalog: CatalogFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forgets photos: out of every file of the dataset, and never collected again.
+
+    Says first what would be done, and asks. The shards that hold a photo are written anew without
+    it, a version without it is published, the versions that named it are revoked and their tables
+    removed. Copies of the same picture go with it, and chips that have no other photo. Stopped at
+    any instant, it goes on when it is run again (`terrapair forget --root ROOT` is enough).
+
+    Who asked stands nowhere: the dataset keeps hashes under a key that is kept outside it, in
+    TERRAPAIR_BLOCK_KEY or in a file on this machine. Without the key no build goes on.
+
+    Example: `terrapair forget --photo 10079074161 --root ./demo`
+    """
+    from flows.settings import read_settings
+    from flows.upkeep.asked import Asked, parse_asked, read_file
+    from flows.upkeep.forgetting import open_forgetter, show_forgetting
+
+    with plain_errors():
+        asked = parse_asked(photo or [], owner or [], "forget")
+        if file is not None:
+            more = read_file(file)
+            asked = Asked(asked.photos | more.photos, asked.owners | more.owners)
+        console = Console(stderr=as_json)
+        with _progress() as watch:
+            forgetter = open_forgetter(
+                root, read_settings(), asked, catalogue_path=catalog, watch=watch
+            )
+            found = forgetter.plan()
+        if not as_json or not yes:
+            show_forgetting(console, found)
+        if yes or _agrees("Do it?"):
+            with _progress() as watch:
+                forgetter.watch = watch
+                found = forgetter.carry_out(found)
+            show_forgetting(console, found)
+        elif not as_json:
+            console.print("nothing was done; --yes does it", highlight=False)
+        if as_json:
+            typer.echo(json.dumps(found.as_json(), indent=1))
+
+
+def recheck(
+    root: Root = "dataset",
+    limit: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="The most photos to ask about; the next run goes on."),
+    ] = None,
+    since: Annotated[
+        Optional[datetime],  # noqa: UP045
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="Pass over what was asked about on this day or later; by default 30 days ago.",
+        ),
+    ] = None,
+    yes: Yes = False,
+    accept_many: Annotated[
+        bool, typer.Option("--accept-many", help="Also if more than a fifth are lost.")
+    ] = False,
+    catalog: CatalogFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Asks Flickr which photos are gone, private or under another licence, and forgets those.
+
+    One call asks about all photos of an owner in a cell, or about one photo; the limits of the key
+    hold, also for builds beside it. It may be stopped and goes on where it was. What would be
+    forgotten is said first; `--yes` does it.
+
+    Example: `terrapair recheck --root ./dataset --limit 3000`
+    """
+    from flows.settings import read_settings
+    from flows.upkeep.asked import Asked
+    from flows.upkeep.dataset import catalogue_of, open_dataset
+    from flows.upkeep.forgetting import open_forgetter, show_forgetting
+    from flows.upkeep.rechecking import ask_flickr, show_recheck
+
+    with plain_errors():
+        console = Console(stderr=as_json)
+        settings = read_settings()
+        store = open_dataset(root)
+        now = datetime.now(UTC)
+        day = (now - timedelta(days=30)).date() if since is None else since.date()
+        allowed = catalogue_of(store, catalog).rules.licence_ids
+        with _progress() as watch:
+            found = ask_flickr(
+                store, settings, allowed, today=now.date(), since=day, limit=limit, watch=watch
+            )
+        show_recheck(console, found)
+        said: dict[str, Any] = {"recheck": found.as_json(), "forgetting": None}
+        if found.lost:
+            if not accept_many:
+                found.check_plausible(root)
+            with _progress() as watch:
+                forgetter = open_forgetter(
+                    root, settings, Asked(photos=found.lost), catalogue_path=catalog, watch=watch
+                )
+                planned = forgetter.plan()
+            show_forgetting(console, planned)
+            if yes or _agrees("Forget them?"):
+                with _progress() as watch:
+                    forgetter.watch = watch
+                    planned = forgetter.carry_out(planned)
+                show_forgetting(console, planned)
+            else:
+                console.print("nothing was forgotten; --yes does it", highlight=False)
+            said["forgetting"] = planned.as_json()
+        if as_json:
+            typer.echo(json.dumps(said, indent=1))
+
+
+def _agrees(question: str) -> bool:
+    """Asks, where somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and typer.confirm(question, err=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Watch]:
+    """Shows how far something is, with the time left, on standard error and only in a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeft(),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    tasks: dict[str, Any] = {}
+
+    def watch(what: str, done: int, whole: int) -> None:
+        if what not in tasks:
+            for task in tasks.values():
+                bar.update(task, visible=False)
+            tasks[what] = bar.add_task(what, total=whole)
+        bar.update(tasks[what], completed=done, total=whole)
+
+    with bar:
+        yield watch

@@ -143,10 +143,10 @@ def _dataset(store: Store) -> dict[str, Any]:
     """Returns what exists under a root."""
     versions = []
     for name in version_names(store):
-        version = read_version(store, name)
+        version = read_version(store, name, revoked_too=True)
         assert version is not None  # noqa: S101 - it was listed
         versions.append(
-            {"version": name, "cells": len(version.manifest["cells"])}
+            {"version": name, "revoked": version.revoked, "cells": len(version.manifest["cells"])}
             | {product: version.rows(product) for product in ROWS}
             | {"splits": version.manifest.get("splits")}
             | {"table_bytes": version.size}

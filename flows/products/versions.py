@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 IDENTITY: Final = "dataset.json"
 MANIFESTS: Final = "manifests"
 LATEST: Final = f"{MANIFESTS}/LATEST"
+REVOKED: Final = "REVOKED.json"
+"""Lies beside the manifest of a version that is not to be used any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,13 @@ class Version:
     Attributes:
         name: Such as `v0003`.
         manifest: Its manifest.json.
+        revoked: Whether it is not to be used any more, because photos in it had to be forgotten.
+            Its tables are gone, and its manifest says little more than what it was.
     """
 
     name: str
     manifest: dict[str, Any]
+    revoked: bool = False
 
     def rows(self, product: str) -> int:
         """Returns how many rows a product has."""
@@ -78,12 +83,20 @@ def version_names(store: Store) -> list[str]:
     return sorted(names, key=lambda name: int(name[1:]))
 
 
-def read_version(store: Store, name: str | None = None) -> Version | None:
+def read_version(
+    store: Store, name: str | None = None, *, revoked_too: bool = False
+) -> Version | None:
     """Returns a version, by default the newest; None where nothing was published.
 
+    Args:
+        store: The dataset.
+        name: The version.
+        revoked_too: Whether to return one that was revoked, for what is left of its manifest.
+
     Raises:
-        SetupError: If there is no version of that name.
+        SetupError: If there is no version of that name, or it was revoked.
     """
+    newest = name is None
     if name is None:
         names = version_names(store)
         if not names:
@@ -97,7 +110,15 @@ def read_version(store: Store, name: str | None = None) -> Version | None:
             f"there is no version {name}.",
             f"It has {', '.join(version_names(store)) or 'none yet'}.",
         ) from None
-    return Version(name, json.loads(text))
+    revoked = store.exists(f"{MANIFESTS}/{name}/{REVOKED}")
+    if revoked and not revoked_too:
+        raise SetupError(
+            store.root,
+            f"version {name} was revoked: photos in it had to be forgotten.",
+            "Bring that to its end: terrapair forget --root … --yes." if newest
+            else "Use the newest version, and delete your copies of this one.",
+        )  # fmt: skip
+    return Version(name, json.loads(text), revoked)
 
 
 @contextmanager

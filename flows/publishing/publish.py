@@ -12,11 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from collectors.storage import Missing
+from collectors.transport import SetupError
 from flows.cells.state import latest_generations, read_commit
+from flows.products.block_list import check_no_open_request, request_names
 from flows.products.rows import ROWS
 from flows.products.tables import COMPRESSION, part_schema, read_parquet, schema_of
 from flows.products.versions import LATEST, MANIFESTS, Version, read_version
 from flows.publishing.coverage import describe_coverage
+from flows.publishing.revoking import revoke
 from flows.publishing.settling import Settled, settle_cells
 from flows.publishing.splitting import Splitting, check_splits, line_about, same_splits
 
@@ -40,7 +43,12 @@ Tables = dict[str, list[dict[str, Any]]]
 
 
 def publish(
-    store: Store, catalogue: Catalogue, seed: int, tell: Callable[[str], None] = lambda _line: None
+    store: Store,
+    catalogue: Catalogue,
+    seed: int,
+    tell: Callable[[str], None] = lambda _line: None,
+    *,
+    forgetting: bool = False,
 ) -> tuple[Version | None, bool]:
     """Publishes the newest state of all cells, unless the newest version already says the same.
 
@@ -54,19 +62,25 @@ def publish(
         catalogue: Gives the schemas.
         seed: The dataset's seed.
         tell: Takes a line about what is being done.
+        forgetting: Whether this is the version that a forgetting ends with.
 
     Returns:
         The newest version (None if there is nothing to publish), and whether it is new.
 
     Raises:
-        SetupError: If the catalogue's splits are not those that the dataset was begun with.
+        SetupError: If the catalogue's splits are not those that the dataset was begun with, or
+            photos are being forgotten meanwhile.
     """
+    asked = request_names(store)
+    if not forgetting:
+        check_no_open_request(store)
     first_free = 1
     while True:
         generations = latest_generations(store)
-        latest = read_version(store)
+        latest = read_version(store, revoked_too=True)
         if not generations or (
             latest is not None
+            and not latest.revoked
             and latest.manifest["cells"] == generations
             and same_splits(catalogue.splits, latest)
         ):
@@ -120,6 +134,13 @@ def publish(
         }
         data = json.dumps(manifest, indent=1, sort_keys=True).encode()
         if store.create(f"{MANIFESTS}/{name}/manifest.json", data):
+            if request_names(store) != asked:
+                revoke(store, name)  # it may hold what somebody asked for meanwhile
+                raise SetupError(
+                    store.root,
+                    f"photos were forgotten while {name} was published, so it was taken back.",
+                    "Nothing else is lost: run the same command again.",
+                )
             _point_to(store, name)
             tell(line_about(manifest["splits"]))
             return Version(name, manifest), True

@@ -18,6 +18,7 @@ from flows.catalogue.catalogue import find_catalogue, load_catalogue
 from flows.catalogue.regions import read_polygons, say_nothing
 from flows.catalogue.text import CatalogueError
 from flows.cells.services import open_services
+from flows.products.block_list import check_no_open_request
 from flows.products.tables import check_products
 from flows.products.versions import read_version, settle_seed
 from flows.publishing.publish import publish
@@ -152,7 +153,9 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
     )
     try:
         seed = settle_seed(services.store, task.seed)
-        check_splits(catalogue.splits, read_version(services.store), task.root)
+        check_no_open_request(services.store)
+        newest = read_version(services.store, revoked_too=True)
+        check_splits(catalogue.splits, newest, task.root)
         orders = plan_orders(
             wishes,
             taken_from=task.since or catalogue.flickr.taken_since,

@@ -18,6 +18,7 @@ class Finding:
         checked: How many things were looked at.
         broken: How many of them break it.
         offenders: The first of those, in words.
+        notes: What else is to be said.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Finding:
     checked: int = 0
     broken: int = 0
     offenders: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def expect(self, holds: bool, offender: str) -> None:
         """Notes one thing that was looked at."""

@@ -22,6 +22,7 @@ from flows.products.tables import from_arrow
 from flows.products.versions import Version, local_files, read_version
 from flows.verification.byte_invariants import ByteInvariants
 from flows.verification.findings import Finding
+from flows.verification.forgotten_invariants import ForgottenInvariants
 from flows.verification.photo_invariants import PhotoInvariants
 from flows.verification.row_invariants import CellRows, RowInvariants
 from flows.verification.split_invariants import SplitInvariants
@@ -34,12 +35,15 @@ if TYPE_CHECKING:
     from collectors.storage import Store
 
 
-def verify_dataset(root: str, version_name: str | None = None) -> list[Finding]:
+def verify_dataset(
+    root: str, version_name: str | None = None, block_key: str | None = None
+) -> list[Finding]:
     """Checks a version of a dataset, cell by cell, so that memory does not grow with it.
 
     Args:
         root: The dataset.
         version_name: A version; the newest by default.
+        block_key: The key of the block list, if it is here.
 
     Returns:
         A finding for each invariant.
@@ -63,6 +67,7 @@ def verify_dataset(root: str, version_name: str | None = None) -> list[Finding]:
     by_rows = RowInvariants(manifest)
     by_photos = PhotoInvariants(manifest, store)
     by_splits = SplitInvariants(manifest)
+    by_blocks = ForgottenInvariants(store, block_key)
     by_bytes = ByteInvariants(
         store,
         {
@@ -87,14 +92,16 @@ def verify_dataset(root: str, version_name: str | None = None) -> list[Finding]:
             by_rows.check(rows)
             by_splits.check(rows)
             by_photos.check(rows)
+            by_blocks.check(rows, commit["shards"])
             by_bytes.check(rows, commit["shards"], [*lost, *moved])
     by_rows.finish()
     by_splits.finish()
     by_photos.finish()
+    by_blocks.finish()
     for photo_id, count in seen.items():
         rows_once.expect(count == 1, f"photo {photo_id} is {count} rows")
     found = [*by_rows.findings, by_splits.apart, *by_photos.findings, *by_bytes.findings]
-    return [rows_once, *found, whole_cells, files]
+    return [rows_once, *found, whole_cells, files, by_blocks.finding]
 
 
 def _check_files(store: Store, version: Version) -> Finding:
@@ -169,6 +176,8 @@ def show_findings(console: Console, findings: list[Finding], *, as_json: bool) -
         sign = Text("no", "bold red") if finding.broken else Text("yes", "green")
         table.add_row(finding.name, sign, f"{finding.checked:,}", f"{finding.broken:,}")
     console.print(table)
+    for note in (one for finding in findings for one in finding.notes):
+        console.print(Text(note), soft_wrap=True)
     for finding in findings:
         if finding.broken:
             console.print(Text(f"{finding.name}: {finding.promise}. Broken by:", "red"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from flows.commands import indoor, looking, upkeep
+from flows.commands import describing, indoor, looking, upkeep
 from flows.commands.console import (
     WRONG_USE,
     AsJson,
@@ -248,6 +248,9 @@ app.command()(looking.verify)
 app.command()(looking.budget)
 app.command()(looking.doctor)
 app.command()(upkeep.sweep)
+app.command()(describing.publish)
+app.command()(describing.describe)
+app.command()(describing.sample)
 
 
 def main() -> None:

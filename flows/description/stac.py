@@ -53,6 +53,12 @@ _OWN: Final = ("cell", "time_bin", "scene_id", "target_date", "delta_days", "pho
                "cloud_scene_pct", "shadow_pct", "valid_pct", "source_gsd_m", "shard")  # fmt: skip
 """Columns of the chips that are handed on as they are, as `terrapair:…`."""
 
+_COLUMNS: Final = (
+    *_OWN, "chip_id", "sensor", "outcome", "acquired_at", "cloud_chip_pct", "crs", "transform",
+    "width", "height", "bands", "scale_m", "offset", "size", "sha256", "geometry", "bbox",
+)  # fmt: skip
+"""Columns of the chips that are read."""
+
 
 def identifier(sensor: str) -> str:
     """Returns the id of a sensor's collection."""
@@ -155,29 +161,34 @@ def item_files(
             sort_keys=True,
         ),
     }
-    number, rows, waiting = 0, 0, list[pa.Table]()
-    sink, writer = BytesIO(), None
-    for chips in row_groups(store, version, "chips"):
-        mine = pc.and_(pc.equal(chips["sensor"], sensor), pc.equal(chips["outcome"], "kept"))
-        items = _items(chips.filter(mine), block, collection["id"], data_type)
-        if not items.num_rows:
-            continue
-        waiting.append(items)
+    sink, writer, number, rows = BytesIO(), None, 0, 0
+    for chips in _groups(store, version, sensor):
+        items = _items(chips, block, collection["id"], data_type)
         if writer is None:
             schema = items.schema.with_metadata(metadata)
             writer = pq.ParquetWriter(sink, schema, compression=COMPRESSION)
+        writer.write_table(items, row_group_size=items.num_rows)
         rows += items.num_rows
-        if sum(one.num_rows for one in waiting) >= ITEMS_PER_GROUP:
-            _write(writer, waiting)
         if rows >= ITEMS_PER_FILE:
-            _write(writer, waiting)
             writer.close()
             yield f"items-{number:05d}.parquet", sink.getvalue(), rows
-            number, rows, sink, writer = number + 1, 0, BytesIO(), None
+            sink, writer, number, rows = BytesIO(), None, number + 1, 0
     if writer is not None:
-        _write(writer, waiting)
         writer.close()
         yield f"items-{number:05d}.parquet", sink.getvalue(), rows
+
+
+def _groups(store: Store, version: Version, sensor: str) -> Iterator[pa.Table]:
+    """Yields a sensor's chips with pixels, of so many cells that a row group is worth it."""
+    waiting: list[pa.Table] = []
+    for chips in row_groups(store, version, "chips", _COLUMNS):
+        kept = pc.and_(pc.equal(chips["sensor"], sensor), pc.equal(chips["outcome"], "kept"))
+        waiting.append(chips.filter(kept))
+        if sum(one.num_rows for one in waiting) >= ITEMS_PER_GROUP:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if any(one.num_rows for one in waiting):
+        yield pa.concat_tables(waiting)
 
 
 def mirror_asset(name: str, data: bytes, items: int) -> dict[str, Any]:
@@ -207,14 +218,6 @@ _GEO: Final = {
         }
     },
 }
-
-
-def _write(writer: pq.ParquetWriter, waiting: list[pa.Table]) -> None:
-    """Writes what waits as one row group, and empties it."""
-    if waiting:
-        table = pa.concat_tables(waiting).combine_chunks()
-        writer.write_table(table, row_group_size=table.num_rows)
-        waiting.clear()
 
 
 def _items(

@@ -34,7 +34,9 @@ def row_groups(
     for path in version.files(product):
         with local_files(store, [path]) as (local,), pq.ParquetFile(local) as file:
             for number in range(file.num_row_groups):
-                yield file.read_row_group(number, columns=columns)
+                yield file.read_row_group(
+                    number, columns=None if columns is None else list(columns)
+                )
 
 
 class CellTables:

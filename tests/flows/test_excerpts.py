@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import geoparquet_validator
@@ -12,12 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from collectors.shards import pack, write_shard
+from collectors.storage import open_store
 from collectors.transport import SetupError
+from flows.cells.state import CellState, commit_cell
 from flows.command_line import app
 from flows.excerpts.index_only import write_index
 from flows.excerpts.sample import sample_dataset
+from flows.publishing.publish import publish
 from flows.verification.verification import verify_dataset
 from tests.flows.test_description import VERSION, rows
+from tests.flows.test_publishing import CATALOGUE, chip, pair, photo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,8 +85,27 @@ def test_rows_of_a_sample_say_what_they_said(built: Path, sampled: Path) -> None
         for name, row in plain(sampled, product, key, moved).items():
             assert row == whole[name]
     pairs = Counter(one["chip_id"] for one in rows(sampled, "pairs"))
-    for chip in rows(sampled, "chips"):
-        assert chip["photos"] == pairs[chip["chip_id"]]
+    for row in rows(sampled, "chips"):
+        assert row["photos"] == pairs[row["chip_id"]]
+
+
+def test_a_chip_says_how_many_of_its_photos_are_in_the_sample(tmp_path: Path) -> None:
+    """Of two photos in one chip, one is drawn."""
+    cell, store = "r118c055", open_store(str(tmp_path / "whole"))
+    packed = pack([("1.jpg", b"one"), ("2.jpg", b"two"), ("c.tif", b"chip")], [])
+    path = write_shard(store, cell, packed)
+    at = {name: {"shard": path, "offset": place.offset, "size": place.size, "sha256": place.sha256}
+          for name, place in packed.places.items()}  # fmt: skip
+    state = CellState(
+        cell, 1, photos=(photo("1", cell, **at["1.jpg"]), photo("2", cell, **at["2.jpg"])),
+        chips=(replace(chip("c", cell, 2), **at["c.tif"]),),
+        pairs=(pair("1", "c", cell), pair("2", "c", cell)), shards=(path,),
+    )  # fmt: skip
+    assert commit_cell(store, state, CATALOGUE, 0)
+    publish(store, CATALOGUE, 0)
+    sample_dataset(str(tmp_path / "whole"), str(tmp_path / "part"), pairs=1)
+    assert [one["photos"] for one in rows(tmp_path / "whole", "chips")] == [2]
+    assert [one["photos"] for one in rows(tmp_path / "part", "chips")] == [1]
 
 
 def test_a_sample_is_the_same_bytes_again_and_refuses_another(

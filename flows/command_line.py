@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from flows.commands import indoor, looking, upkeep
+from flows.commands import describing, indoor, looking, upkeep
 from flows.commands.console import (
     WRONG_USE,
     AsJson,
@@ -250,6 +250,9 @@ app.command()(looking.doctor)
 app.command()(upkeep.sweep)
 app.command()(upkeep.forget)
 app.command()(upkeep.recheck)
+app.command()(describing.publish)
+app.command()(describing.describe)
+app.command()(describing.sample)
 
 
 def main() -> None:

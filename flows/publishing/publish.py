@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from collectors.storage import Missing
 from collectors.transport import SetupError
 from flows.cells.state import latest_generations, read_commit
+from flows.description.describe import describe_in_place
 from flows.products.block_list import check_no_open_request, request_names
 from flows.products.rows import ROWS
 from flows.products.tables import COMPRESSION, part_schema, read_parquet, schema_of
@@ -132,7 +133,13 @@ def publish(
             },
             "notes": list(NOTES),
         }
-        data = json.dumps(manifest, indent=1, sort_keys=True).encode()
+        tell(f"describing {name}")
+        described = describe_in_place(store, Version(name, json.loads(_as_written(manifest))))
+        if described is None:
+            first_free = number + 1
+            continue
+        manifest["descriptions"] = described
+        data = _as_written(manifest)
         if store.create(f"{MANIFESTS}/{name}/manifest.json", data):
             if request_names(store) != asked:
                 revoke(store, name)  # it may hold what somebody asked for meanwhile
@@ -145,6 +152,11 @@ def publish(
             tell(line_about(manifest["splits"]))
             return Version(name, manifest), True
         first_free = number + 1
+
+
+def _as_written(manifest: dict[str, Any]) -> bytes:
+    """Returns the bytes of manifest.json."""
+    return json.dumps(manifest, indent=1, sort_keys=True).encode()
 
 
 def _point_to(store: Store, name: str) -> None:

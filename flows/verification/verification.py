@@ -21,6 +21,7 @@ from flows.products.rows import PUBLISHED
 from flows.products.tables import from_arrow
 from flows.products.versions import Version, local_files, read_version
 from flows.verification.byte_invariants import ByteInvariants
+from flows.verification.description_invariants import DescriptionInvariants
 from flows.verification.findings import Finding
 from flows.verification.forgotten_invariants import ForgottenInvariants
 from flows.verification.photo_invariants import PhotoInvariants
@@ -75,6 +76,7 @@ def verify_dataset(
             for name, block in manifest["sensors"].items()
         },
     )
+    by_descriptions = DescriptionInvariants(store, version)
     seen: Counter[str] = Counter()
     settled = manifest["settled_duplicates"]
     paths = [path for product in PUBLISHED for path in version.files(product)]
@@ -93,15 +95,19 @@ def verify_dataset(
             by_splits.check(rows)
             by_photos.check(rows)
             by_blocks.check(rows, commit["shards"])
+            by_descriptions.check(rows)
             by_bytes.check(rows, commit["shards"], [*lost, *moved])
     by_rows.finish()
     by_splits.finish()
     by_photos.finish()
     by_blocks.finish()
+    by_descriptions.finish()
     for photo_id, count in seen.items():
         rows_once.expect(count == 1, f"photo {photo_id} is {count} rows")
     found = [*by_rows.findings, by_splits.apart, *by_photos.findings, *by_bytes.findings]
-    return [rows_once, *found, whole_cells, files, by_blocks.finding]
+    return [
+        rows_once, *found, whole_cells, files, by_descriptions.described, by_blocks.finding,
+    ]  # fmt: skip
 
 
 def _check_files(store: Store, version: Version) -> Finding:

@@ -1,0 +1,185 @@
+"""The commands that make a dataset fit for others: `publish`, `describe` and `sample`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Final, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from flows.commands.console import WRONG_USE, AsJson, CatalogFile, Root, plain_errors, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_OFTEN_S: Final = 0.1
+"""The display is told at most this often."""
+
+VersionName = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--version", help="A version, such as v0001; the newest by default."),
+]
+
+
+def publish(
+    root: Root = "dataset",
+    index_only: Annotated[
+        bool,
+        typer.Option("--index-only", help="Write an index of the version, without photo bytes."),
+    ] = False,
+    output: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Where the index goes; index/vNNNN in the dataset by default."),
+    ] = None,
+    catalog: CatalogFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publishes the newest state of a dataset, as a build does at its end.
+
+    With `--index-only`, it then writes identifiers, links, licences, credits, pairs, scenes and
+    pixel grids, and no picture, for licences that forbid passing pictures on.
+
+    Example: `terrapair publish --root ./dataset --index-only --output ./index`
+    """
+    from collectors.storage import open_store
+    from collectors.transport import SetupError
+    from flows.catalogue.catalogue import find_catalogue, load_catalogue
+    from flows.excerpts.index_only import write_index
+    from flows.products.rows import ROWS
+    from flows.products.tables import check_products
+    from flows.products.versions import IDENTITY, settle_seed
+    from flows.publishing.publish import publish as publish_version
+
+    if output is not None and not index_only:
+        stop("--output goes with --index-only; a version lies in its dataset", WRONG_USE)
+    with plain_errors():
+        catalogue = load_catalogue(find_catalogue(catalog))
+        check_products(catalogue)
+        store = open_store(root)
+        if not store.exists(IDENTITY):
+            raise SetupError(root, "holds no dataset.", "Build one: terrapair build --root …")
+        console = Console(stderr=as_json)
+        version, new = publish_version(
+            store, catalogue, settle_seed(store, None), lambda line: _say(console, line)
+        )
+        if version is None:
+            raise SetupError(root, "has no cell to publish.", "Build one: terrapair build --root …")
+        outcome: dict[str, Any] = {"root": store.root, "version": version.name, "new": new}
+        outcome |= {product: version.rows(product) for product in ROWS}
+        if index_only:
+            with _showing() as progress:
+                outcome["index"] = write_index(root, output, version.name, progress)
+        if as_json:
+            typer.echo(json.dumps(outcome, indent=1))
+            return
+        how = "published" if new else "nothing is new since"
+        _say(console, f"{how} {version.name}: {_counts(outcome)}")
+        if index_only:
+            index = outcome["index"]
+            _say(console, f"index of {version.name} without photo bytes: {index['root']}")
+
+
+def describe(
+    root: Root = "dataset",
+    version: VersionName = None,
+    output: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Write them here; paths in them hold in the version's own folder."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Makes the descriptions of a version again: card, datasheet, licences, Croissant, STAC.
+
+    A build writes them with each version. This is for versions of older releases, and for a copy to
+    look at. What is there already is left as it is.
+
+    Example: `terrapair describe --root ./dataset --output ./description`
+    """
+    from flows.description.describe import describe_dataset
+
+    with plain_errors():
+        with _showing() as progress:
+            where, paths = describe_dataset(root, version, output, progress)
+        if as_json:
+            typer.echo(json.dumps({"root": where, "files": paths}, indent=1))
+            return
+        console = Console()
+        _say(console, f"{len(paths)} descriptions in {where}")
+        for path in paths:
+            _say(console, f"  {path}")
+
+
+def sample(
+    output: Annotated[
+        str, typer.Option(help="Where the sample goes: an empty folder, s3://… or gs://….")
+    ],
+    root: Root = "dataset",
+    version: VersionName = None,
+    pairs: Annotated[int, typer.Option(min=1, help="About how many pairs.")] = 1_000,
+    seed: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Seed of the drawing; the dataset's own by default."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Writes a small dataset of the same form, its pairs drawn evenly over the cells.
+
+    All commands work on it. Photos come with all their pairs; rejected photos and chips without
+    pixels come in the same share.
+
+    Example: `terrapair sample --root s3://bucket/terrapair --output ./sample --pairs 500`
+    """
+    from flows.excerpts.sample import sample_dataset
+
+    with plain_errors():
+        with _showing() as progress:
+            found = sample_dataset(
+                root, output, version_name=version, pairs=pairs, seed=seed, progress=progress
+            )
+        if as_json:
+            typer.echo(json.dumps(found, indent=1))
+            return
+        console = Console()
+        cells = f"{found['cells']:,} {'cell' if found['cells'] == 1 else 'cells'}"
+        _say(console, f"sample of {cells} in {found['root']}: {_counts(found)}")
+        _say(console, f"Check it:    terrapair verify --root {output}")
+
+
+def _counts(outcome: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{outcome[name]:,} {name}" for name in ("photos", "rejects", "chips", "pairs")
+    )
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _showing() -> Iterator[Callable[[str, int, int], None]]:
+    """Shows how far something is, on standard error, where that is a terminal."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    task = bar.add_task("", total=None)
+    told = 0.0
+    last = ""
+
+    def progress(what: str, done: int, of: int) -> None:
+        nonlocal told, last
+        now = time.monotonic()
+        if what != last:
+            bar.reset(task, total=of, description=what)
+            last, told = what, 0.0
+        if now - told >= _OFTEN_S or done == of:
+            told = now
+            bar.update(task, completed=done, total=of)
+
+    with bar:
+        yield progress

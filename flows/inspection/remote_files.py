@@ -1,0 +1,67 @@
+"""Files of a dataset on object storage as DuckDB and pyarrow read them: by ranges of bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsspec.spec import (  # type: ignore[import-untyped]
+    AbstractBufferedFile,
+    AbstractFileSystem,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from collectors.storage import Store
+
+PROTOCOL: Final = "terrapair"
+"""Before the paths of such files."""
+
+_READ_AHEAD: Final = 256 * 1024
+"""Bytes that are fetched beyond those asked for: the next column is often the next to be read."""
+
+
+class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
+    """A dataset's files, read only; nothing is copied that is not asked for."""
+
+    protocol = PROTOCOL
+    cachable = False
+
+    def __init__(self, store: Store, paths: Iterable[str]) -> None:
+        """Takes the dataset and the paths, relative to its root, that may be read."""
+        super().__init__(skip_instance_cache=True)
+        self.store = store
+        self._sizes: dict[str, int | None] = dict.fromkeys(paths)
+
+    def info(self, path: str, **_more: Any) -> dict[str, Any]:
+        """Returns a file's size.
+
+        Raises:
+            FileNotFoundError: If it is not one of the files.
+        """
+        name = self._strip_protocol(path).lstrip("/")
+        if name not in self._sizes:
+            raise FileNotFoundError(path)
+        size = self._sizes[name]
+        if size is None:
+            size = self._sizes[name] = self.store.size(name)
+        return {"name": name, "size": size, "type": "file"}
+
+    def glob(self, path: str, **_more: Any) -> list[str]:
+        """Returns the file of that name, if it is one of the files; there are no patterns."""
+        name = self._strip_protocol(path).lstrip("/")
+        return [name] if name in self._sizes else []
+
+    def _open(self, path: str, mode: str = "rb", **_more: Any) -> RangeFile:
+        return RangeFile(
+            self, self._strip_protocol(path).lstrip("/"), mode, block_size=_READ_AHEAD,
+            size=self.info(path)["size"],
+        )  # fmt: skip
+
+
+class RangeFile(AbstractBufferedFile):  # type: ignore[misc]
+    """A file of a dataset, of which ranges are fetched."""
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        found: bytes = self.fs.store.read_range(self.path, start, end - start)
+        return found

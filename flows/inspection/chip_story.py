@@ -57,8 +57,8 @@ def chip_story(root: str, chip_id: str, version: str | None = None) -> dict[str,
         row = rows[0]
         base.execute(
             "SELECT photo_id, row, col, distance_m, delta_days, uncertainty_px, split FROM pairs"
-            " WHERE chip_id = ? ORDER BY distance_m, photo_id",
-            [chip_id],
+            " WHERE chip_id = ? AND cell = ? ORDER BY distance_m, photo_id",
+            [chip_id, row["cell"]],
         )
         photos = as_records(base)
         ids = [photo["photo_id"] for photo in photos]

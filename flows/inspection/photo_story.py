@@ -21,7 +21,7 @@ from flows.inspection.printing import (
     print_table,
 )
 from flows.inspection.rows_view import as_records
-from flows.inspection.version_query import open_version
+from flows.inspection.version_query import add_views, open_version
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,8 +50,15 @@ def photo_story(root: str, photo_id: str, version: str | None = None) -> dict[st
         UnknownIdError: If no table of the version has it.
     """
     store = open_store(root, writable=False)
-    with open_version(root, version) as (found, base):
-        row = _row(base, photo_id)
+    with open_version(root, version, ("photos",)) as (found, base):
+        row = _row(base, "photos", photo_id)
+        pairs: list[dict[str, Any]] = []
+        if row is not None:
+            add_views(base, store, found, ("pairs", "chips"))
+            pairs = _pairs(base, row)
+        else:
+            add_views(base, store, found, ("rejects",))
+            row = _row(base, "rejects", photo_id)
         if row is None:
             held = found.rows("photos") + found.rows("rejects")
             raise UnknownIdError(
@@ -64,7 +71,6 @@ def photo_story(root: str, photo_id: str, version: str | None = None) -> dict[st
         owner_photos = base.execute(
             "SELECT count(*) FROM photos WHERE cell = ? AND owner = ?", [row["cell"], row["owner"]]
         ).fetchall()[0][0]
-        pairs = _pairs(base, row)
     settled = found.manifest.get("settled_duplicates", {})
     unpaired = row.pop("unpaired", {})
     return {
@@ -88,27 +94,27 @@ def photo_story(root: str, photo_id: str, version: str | None = None) -> dict[st
     }
 
 
-def _row(base: duckdb.DuckDBPyConnection, photo_id: str) -> dict[str, Any] | None:
+def _row(base: duckdb.DuckDBPyConnection, product: str, photo_id: str) -> dict[str, Any] | None:
     """Returns a photo's row, of photos or rejects, without its geometry."""
-    for product in ("photos", "rejects"):
-        base.execute(
-            f"SELECT * EXCLUDE (geometry, bbox) FROM {product} WHERE photo_id = ?",  # noqa: S608
-            [photo_id],
-        )
-        found = as_records(base)
-        if found:
-            return found[0]
-    return None
+    base.execute(
+        f"SELECT * EXCLUDE (geometry, bbox) FROM {product} WHERE photo_id = ?",  # noqa: S608
+        [photo_id],
+    )
+    found = as_records(base)
+    return found[0] if found else None
 
 
 def _pairs(base: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns a photo's pairs, each with what is known of its chip's scene."""
-    base.execute("SELECT * FROM pairs WHERE photo_id = ?", [row["photo_id"]])
+    # A photo, its pairs and their chips are of one cell, which is one row group.
+    here = [row["photo_id"], row["cell"]]
+    base.execute("SELECT * FROM pairs WHERE photo_id = ? AND cell = ?", here)
     pairs = []
     for pair in as_records(base):
         base.execute(
-            "SELECT scene_id, acquired_at, cloud_chip_pct FROM chips WHERE chip_id = ?",
-            [pair["chip_id"]],
+            "SELECT scene_id, acquired_at, cloud_chip_pct FROM chips WHERE chip_id = ?"
+            " AND cell = ?",
+            [pair["chip_id"], row["cell"]],
         )
         both = pair | as_records(base)[0]
         pairs.append({name: both[name] for name in both if name not in {"photo_id", "cell"}})

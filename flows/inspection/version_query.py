@@ -58,6 +58,8 @@ def prepare(base: duckdb.DuckDBPyConnection) -> None:
     base.execute("SET enable_geoparquet_conversion=false")
     base.execute("SET parquet_metadata_cache=true")  # several questions about the same files
     base.execute("SET TimeZone='UTC'")
+    # With many small row groups it reads everything twice, and DuckDB 2.0 stumbles over structs.
+    base.execute("SET disabled_optimizers='late_materialization'")
 
 
 def add_views(
@@ -80,16 +82,15 @@ def add_views(
         files = version.files(product)
         local = [store.local_path(path) for path in files]
         if None in local:
-            from flows.inspection.remote_files import PROTOCOL, RemoteFiles
+            from flows.inspection.remote_files import RemoteFiles
 
-            protocol = f"{PROTOCOL}-{version.name}-{product}"
-            remote = RemoteFiles(store, files)
-            remote.protocol = protocol
+            remote = RemoteFiles(store, files, f"terrapair-{version.name}-{product}")
             base.register_filesystem(remote)
-            addresses = [f"{protocol}://{path}" for path in files]
+            addresses = [remote.unstrip_protocol(path) for path in files]
         else:
             addresses = [str(path) for path in local]
-        base.read_parquet(addresses).create_view(f"{product}{ending}")
+        quoted = ", ".join("'" + one.replace("'", "''") + "'" for one in addresses)
+        base.execute(f"CREATE VIEW {product}{ending} AS FROM read_parquet([{quoted}])")
 
 
 def schema_of_version(root: str, version: Version, product: str) -> pa.Schema:
@@ -101,5 +102,5 @@ def schema_of_version(root: str, version: Version, product: str) -> pa.Schema:
         return pq.read_schema(local)
     from flows.inspection.remote_files import RemoteFiles
 
-    with RemoteFiles(store, [path]).open(path, "rb") as file:
+    with RemoteFiles(store, [path], "terrapair").open(path, "rb") as file:
         return pq.read_schema(file)

@@ -114,6 +114,22 @@ def tile_at(lon: float, lat: float, parts: int) -> tuple[int, int]:
     return math.floor((y / CELL_SIDE_M + _ROWS_NORTH) * parts), column
 
 
+def tile_box(row: int, column: int, parts: int) -> Box:
+    """Returns the box, in degrees, of a tile that `tile_at` names, without going beyond the poles.
+
+    Args:
+        row: Counted from the South Pole.
+        column: Counted from longitude −180°.
+        parts: Tiles across a cell.
+    """
+    edges = np.array([row, row + 1]) / parts - _ROWS_NORTH
+    to_degrees = transformer(EQUAL_AREA_CRS, "EPSG:4326")
+    _, lat = to_degrees.transform(np.zeros(2), edges * CELL_SIDE_M)
+    south, north = np.where(np.isfinite(lat), lat, np.copysign(90.0, edges))  # beyond a pole
+    west, east = (-180.0 + 360.0 * one / (COLUMNS * parts) for one in (column, column + 1))
+    return Box(west, float(south), east, float(north))
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """The part of a cell that a region holds.

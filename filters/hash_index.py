@@ -48,12 +48,14 @@ def _near_in_block(
     hashes: NDArray[np.uint64], shift: int, bits: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Yields the pairs whose hashes differ in at most two bits of one block, and are near."""
-    keys = (hashes.ravel() >> np.uint64(shift)).astype(np.int64) & ((1 << bits) - 1)
+    keys = ((hashes.ravel() >> np.uint64(shift)) & np.uint64((1 << bits) - 1)).astype(np.int32)
     begins = np.zeros((1 << bits) + 1, dtype=np.int64)
     np.cumsum(np.bincount(keys, minlength=1 << bits), out=begins[1:])
     order = np.argsort(keys, kind="stable")
-    shelved, owner = hashes.ravel()[order], order // hashes.shape[1]
-    wanted = keys[:: hashes.shape[1]]
+    wanted = keys[:: hashes.shape[1]].copy()
+    del keys  # with a million pictures, each of these columns is tens of megabytes
+    shelved, owner = hashes.ravel()[order], (order // hashes.shape[1]).astype(np.int32)
+    del order
     # Neighbours on the shelf are asked for one after the other, which is kind to the cache.
     askers = np.argsort(wanted, kind="stable")
     wanted, wholes = wanted[askers], hashes[askers, 0]

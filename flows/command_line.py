@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from flows.commands import describing, indoor, looking, upkeep
+from flows.commands import catalog, describing, indoor, looking, upkeep
 from flows.commands.console import (
     WRONG_USE,
     AsJson,
@@ -242,7 +242,7 @@ def _real_run(task: Task, *, as_json: bool) -> None:
         finish(console, outcome, as_json=as_json)
 
 
-app.add_typer(looking.catalog_app, name="catalog")
+app.add_typer(catalog.catalog_app, name="catalog")
 app.add_typer(indoor.indoor_app, name="indoor")
 app.command()(looking.verify)
 app.command()(looking.budget)

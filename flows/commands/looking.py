@@ -1,4 +1,4 @@
-"""The commands that look: `catalog`, `verify`, `budget` and `doctor`."""
+"""The commands that look at a dataset or at the set-up: `verify`, `budget` and `doctor`."""
 
 from __future__ import annotations
 
@@ -8,67 +8,6 @@ import typer
 from rich.console import Console
 
 from flows.commands.console import FAILED, AsJson, CatalogFile, Root, plain_errors
-
-catalog_app = typer.Typer(
-    help=(
-        "Shows regions, sources and products, with what exists of them.\n\n"
-        "Example: `terrapair catalog --root ./dataset`"
-    ),
-    invoke_without_command=True,
-    no_args_is_help=False,
-    rich_markup_mode="markdown",
-)
-
-
-@catalog_app.callback()
-def catalog_overview(
-    context: typer.Context,
-    root: Annotated[
-        Optional[str], typer.Option(help="Show what exists of a dataset as well.")  # noqa: UP045
-    ] = None,
-    catalog: CatalogFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Shows regions, sources and products, with what exists of them.
-
-    Example: `terrapair catalog --root ./dataset`
-    """
-    if context.invoked_subcommand is not None:
-        return
-    from flows.inspection.catalogue_view import show_overview
-
-    with plain_errors():
-        show_overview(Console(), root, catalog, as_json=as_json)
-
-
-@catalog_app.command("show")
-def catalog_show(
-    product: Annotated[str, typer.Argument(help="photos, chips, pairs or rejects.")],
-    root: Root = "dataset",
-    where: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="SQL condition on the columns, such as \"sensor = 'naip'\"."),
-    ] = None,
-    columns: Annotated[
-        Optional[str], typer.Option(help="Columns to show, separated by commas.")  # noqa: UP045
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
-    version: Annotated[
-        Optional[str], typer.Option(help="A version, such as v0001; the newest by default.")  # noqa: UP045
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Shows rows of a product of the newest version.
-
-    Example: `terrapair catalog show chips --where "delta_days > 5" --columns chip_id,scene_id`
-    """
-    from flows.inspection.catalogue_view import show_rows
-
-    with plain_errors():
-        show_rows(
-            Console(), root, product, where=where, columns=columns, limit=limit, version=version,
-            as_json=as_json,
-        )  # fmt: skip
 
 
 def verify(

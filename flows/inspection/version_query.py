@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow.parquet as pq
 
 from collectors.storage import open_store
 from flows.catalogue.text import CatalogueError
 from flows.products.rows import ROWS
-from flows.products.versions import local_files, read_version
+from flows.products.versions import read_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
+
+    from collectors.storage import Store
     from flows.products.versions import Version
 
 
@@ -24,8 +28,8 @@ def open_version(
 ) -> Iterator[tuple[Version, duckdb.DuckDBPyConnection]]:
     """Gives a version and a database in which each product is a view over its Parquet files.
 
-    Rows are read from the files as they are asked for; memory does not grow with them. Files on
-    object storage are copied to this machine for the while.
+    Rows are read from the files as they are asked for; memory does not grow with them. Of files on
+    object storage the ranges are read that an answer needs. Columns of geometry are WKB.
 
     Args:
         root: The dataset.
@@ -43,9 +47,60 @@ def open_version(
     version = read_version(store, name)
     if version is None:
         raise CatalogueError(f"{root} holds no published version yet; build one first")
-    with ExitStack() as open_things:
-        base = open_things.enter_context(duckdb.connect())
-        for product in products:
-            files = open_things.enter_context(local_files(store, version.files(product)))
-            base.read_parquet([str(file) for file in files]).create_view(product)
+    with duckdb.connect() as base:
+        prepare(base)
+        add_views(base, store, version, products)
         yield version, base
+
+
+def prepare(base: duckdb.DuckDBPyConnection) -> None:
+    """Sets what all questions about versions need."""
+    base.execute("SET enable_geoparquet_conversion=false")
+    base.execute("SET parquet_metadata_cache=true")  # several questions about the same files
+    base.execute("SET TimeZone='UTC'")
+    # With many small row groups it reads everything twice, and DuckDB 2.0 stumbles over structs.
+    base.execute("SET disabled_optimizers='late_materialization'")
+
+
+def add_views(
+    base: duckdb.DuckDBPyConnection,
+    store: Store,
+    version: Version,
+    products: tuple[str, ...] = tuple(ROWS),
+    ending: str = "",
+) -> None:
+    """Adds a view over the Parquet files of each product.
+
+    Args:
+        base: The database.
+        store: The dataset.
+        version: The version.
+        products: The products.
+        ending: Comes after a product's name in the name of its view.
+    """
+    for product in products:
+        files = version.files(product)
+        local = [store.local_path(path) for path in files]
+        if None in local:
+            from flows.inspection.remote_files import RemoteFiles
+
+            remote = RemoteFiles(store, files, f"terrapair-{version.name}-{product}")
+            base.register_filesystem(remote)
+            addresses = [remote.unstrip_protocol(path) for path in files]
+        else:
+            addresses = [str(path) for path in local]
+        quoted = ", ".join("'" + one.replace("'", "''") + "'" for one in addresses)
+        base.execute(f"CREATE VIEW {product}{ending} AS FROM read_parquet([{quoted}])")
+
+
+def schema_of_version(root: str, version: Version, product: str) -> pa.Schema:
+    """Returns the schema of a version's product as its files have it, with all metadata."""
+    store = open_store(root, writable=False)
+    path = version.files(product)[0]
+    local = store.local_path(path)
+    if local is not None:
+        return pq.read_schema(local)
+    from flows.inspection.remote_files import RemoteFiles
+
+    with RemoteFiles(store, [path], "terrapair").open(path, "rb") as file:
+        return pq.read_schema(file)

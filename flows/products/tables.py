@@ -36,6 +36,18 @@ if TYPE_CHECKING:
 COMPRESSION: Final = "zstd"
 GEOPARQUET_VERSION: Final = "1.1.0"
 
+LOOKED_UP: Final[Mapping[str, tuple[str, ...]]] = {
+    "photos": ("photo_id", "owner"),
+    "rejects": ("photo_id", "owner"),
+    "chips": ("chip_id",),
+    "pairs": ("photo_id", "chip_id"),
+}
+"""Columns that a version's tables have Bloom filters of: one row of ten million is found by its id
+without reading the others' ids."""
+
+_FALSE_POSITIVES: Final = 0.01
+"""Share of the row groups without a value that its Bloom filter does not rule out."""
+
 _SIMPLE: Final[dict[str, pa.DataType]] = {
     "string": pa.string(),
     "int32": pa.int32(),
@@ -130,6 +142,19 @@ def from_arrow(table: pa.Table, kind: type[AnyRow]) -> list[AnyRow]:
     ]
 
 
+def table_writer(sink: BytesIO, schema: pa.Schema, product: str, most: int) -> pq.ParquetWriter:
+    """Returns a writer of a version's table.
+
+    Args:
+        sink: Where to.
+        schema: The product's schema.
+        product: The product.
+        most: Rows of the largest row group. What Bloom filters need less is not written.
+    """
+    filters = {name: {"ndv": max(most, 1), "fpp": _FALSE_POSITIVES} for name in LOOKED_UP[product]}
+    return pq.ParquetWriter(sink, schema, compression=COMPRESSION, bloom_filter_options=filters)
+
+
 def parquet_bytes(table: pa.Table) -> bytes:
     """Returns a table as the bytes of a Parquet file; the same table gives the same bytes."""
     sink = BytesIO()
@@ -137,9 +162,9 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def read_parquet(data: bytes) -> pa.Table:
-    """Returns the table in the bytes of a Parquet file."""
-    return pq.read_table(BytesIO(data))
+def read_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """Returns the table in the bytes of a Parquet file, or some of its columns."""
+    return pq.read_table(BytesIO(data), columns=None if columns is None else list(columns))
 
 
 def _arrow_type(column: Column) -> pa.DataType:

@@ -17,7 +17,7 @@ from flows.cells.state import latest_generations, read_commit
 from flows.description.describe import describe_in_place
 from flows.products.block_list import check_no_open_request, request_names
 from flows.products.rows import ROWS
-from flows.products.tables import COMPRESSION, part_schema, read_parquet, schema_of
+from flows.products.tables import part_schema, read_parquet, schema_of, table_writer
 from flows.products.versions import LATEST, MANIFESTS, Version, read_version
 from flows.publishing.coverage import describe_coverage
 from flows.publishing.revoking import revoke
@@ -25,7 +25,7 @@ from flows.publishing.settling import Settled, settle_cells
 from flows.publishing.splitting import Splitting, check_splits, line_about, same_splits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
@@ -101,7 +101,7 @@ def publish(
         number = max(first_free, int(latest.name[1:]) + 1 if latest else 1)
         name = f"v{number:04d}"
         tell(f"publishing {len(commits)} cells as {name}")
-        tables = _write_tables(store, catalogue, list(commits), read, splitting, name)
+        tables = _write_tables(store, catalogue, commits, read, splitting, name)
         if tables is None:
             # Another publisher's, who goes on or has died: in either case the number is gone.
             first_free = number + 1
@@ -178,7 +178,7 @@ def _distinct(engines: Iterator[dict[str, str]]) -> list[dict[str, str]]:
 def _write_tables(
     store: Store,
     catalogue: Catalogue,
-    cells: Sequence[str],
+    commits: dict[str, dict[str, Any]],
     read: ReadRows,
     splitting: Splitting,
     version: str,
@@ -187,7 +187,7 @@ def _write_tables(
     tables: Tables = {}
     for product in ROWS:
         files: list[dict[str, Any]] = []
-        for number, data in enumerate(_files(catalogue, cells, read, splitting, product)):
+        for number, data in enumerate(_files(catalogue, commits, read, splitting, product)):
             path = f"{MANIFESTS}/{version}/{product}/part-{number:05d}.parquet"
             if not store.create(path, data):
                 return None
@@ -215,16 +215,17 @@ def _settled_rows(
 
 def _files(
     catalogue: Catalogue,
-    cells: Sequence[str],
+    commits: dict[str, dict[str, Any]],
     read: ReadRows,
     splitting: Splitting,
     product: str,
 ) -> Iterator[bytes]:
     """Yields the files of a product, a row group for each cell."""
     schema = schema_of(catalogue, product)
+    most = max(commit["counts"][product] for commit in commits.values())
     sink, rows, whole = BytesIO(), 0, 0
-    writer = pq.ParquetWriter(sink, schema, compression=COMPRESSION)
-    for cell in cells:
+    writer = table_writer(sink, schema, product, most)
+    for cell in commits:
         table = read(cell, product)
         if product == "pairs":
             table = splitting.add(cell, table)
@@ -236,7 +237,7 @@ def _files(
             writer.close()
             yield sink.getvalue()
             sink, rows, whole = BytesIO(), 0, whole + 1
-            writer = pq.ParquetWriter(sink, schema, compression=COMPRESSION)
+            writer = table_writer(sink, schema, product, most)
     writer.close()
     if rows or not whole:  # a product without rows is a file as well: readers want its schema
         yield sink.getvalue()

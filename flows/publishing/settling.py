@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -29,6 +30,9 @@ SAME_PICTURE: Final = "same_picture"
 
 _PICTURES_HELD: Final = 256
 """Pictures held in memory while near ones are compared: about 10 MB."""
+
+_IDS_HELD: Final = "400MB"
+"""Memory for the ids of all photos that were seen; what is more goes to a temporary folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +100,26 @@ def _same_ids(store: Store, commits: Mapping[str, Mapping[str, Any]]) -> dict[st
         For each cell, those of its photos whose row is left out: all rows but that of the cell that
         keeps the photo, or of the first by name.
     """
-    base = duckdb.connect()
-    base.execute("SET threads=2")
-    base.execute("CREATE TABLE seen (photo_id VARCHAR, cell VARCHAR, kept BOOLEAN)")
-    for cell, commit in commits.items():
-        for product, kept in (("photos", True), ("rejects", False)):
-            ids = read_parquet(store.read(commit["parts"][product])).select(["photo_id"])  # noqa: F841
-            base.execute("INSERT INTO seen SELECT photo_id, ?, ? FROM ids", [cell, kept])
-    rows = base.execute(
-        "SELECT photo_id, list(cell ORDER BY kept DESC, cell) FROM seen"
-        " GROUP BY photo_id HAVING count(*) > 1"
-    ).fetchall()
-    base.close()
+    names = sorted(commits)
+    with tempfile.TemporaryDirectory(prefix="terrapair-") as folder, duckdb.connect() as base:
+        base.execute("SET threads=2")
+        base.execute(f"SET memory_limit='{_IDS_HELD}'")
+        base.execute("SET temp_directory=?", [folder])
+        base.execute("CREATE TABLE seen (photo_id VARCHAR, cell INTEGER, kept BOOLEAN)")
+        for cell, name in enumerate(names):
+            for product, kept in (("photos", True), ("rejects", False)):
+                ids = read_parquet(store.read(commits[name]["parts"][product]), ["photo_id"])  # noqa: F841
+                base.execute("INSERT INTO seen SELECT photo_id, ?, ? FROM ids", [cell, kept])
+        # Photos that stand in one cell only fall out by a number each, before any list is made.
+        rows = base.execute(
+            "SELECT photo_id, list(cell ORDER BY kept DESC, cell) FROM seen WHERE hash(photo_id) IN"
+            " (SELECT hash(photo_id) FROM seen GROUP BY hash(photo_id) HAVING count(*) > 1)"
+            " GROUP BY photo_id HAVING count(*) > 1"
+        ).fetchall()
     left_out: defaultdict[str, set[str]] = defaultdict(set)
     for photo_id, cells in rows:
         for cell in set(cells[1:]) - {cells[0]}:
-            left_out[cell].add(photo_id)
+            left_out[names[cell]].add(photo_id)
     return dict(left_out)
 
 
@@ -123,23 +131,29 @@ def _same_pictures(
 ) -> dict[str, dict[str, str]]:
     """Finds kept photos whose picture one that was uploaded earlier shows; see `Settled.repeats`.
 
-    Of each photo some 250 bytes are held in memory, and the bytes of pictures only of near ones.
+    Of each photo some 150 bytes are held in memory, and the bytes of pictures only of near ones.
     """
     names = ["photo_id", "cell", "uploaded_at", "shard", "offset", "size"]
     known, numbers = [], []
     for cell, commit in commits.items():
-        table = read_parquet(store.read(commit["parts"]["photos"]))
+        table = read_parquet(store.read(commit["parts"]["photos"]), [*names, "picture_hash"])
         table = _without(table, elsewhere.get(cell, set()))
         table = table.filter(pc.not_equal(table["picture_hash"], ""))
-        known.append(table.select(names).replace_schema_metadata(None))
         numbers.append(as_numbers(table["picture_hash"].to_pylist()))
-    photos = pa.concat_tables(known)
+        table = table.select(names).replace_schema_metadata(None)
+        for place, name in ((1, "cell"), (3, "shard")):  # a few names, many times
+            table = table.set_column(place, name, table[name].dictionary_encode())
+        known.append(table)
+    photos = pa.concat_tables(known).unify_dictionaries().combine_chunks()
+    del known
     photos = photos.append_column("digits", pc.utf8_length(photos["photo_id"]))
     order = pc.sort_indices(
         photos, sort_keys=[(name, "ascending") for name in ("uploaded_at", "digits", "photo_id")]
     )
     photos = photos.take(order)
-    hashes = np.concatenate(numbers)[order.to_numpy()]
+    hashes = np.concatenate(numbers)
+    numbers.clear()
+    hashes = hashes[order.to_numpy()]
 
     @lru_cache(maxsize=_PICTURES_HELD)
     def picture(number: int) -> bytes:

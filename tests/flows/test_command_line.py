@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
     [], ["demo"], ["build"], ["backfill"], ["catalog"], ["catalog", "show"], ["verify"],
-    ["doctor"], ["sandbox"],
+    ["doctor"], ["sandbox"], ["catalog", "versions"], ["catalog", "diff"], ["catalog", "photo"],
+    ["catalog", "chip"], ["catalog", "find"],
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ innocent rows, once with the hostile ones among them.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -31,7 +32,8 @@ from collectors.storage import open_store
 from collectors.transport import Patience, Throttle
 from flows.cells.orders import Order
 from flows.cells.services import Services
-from flows.inspection.catalogue_view import show_rows
+from flows.inspection.rows_view import Shape, show_rows
+from flows.inspection.selection import Selection
 from flows.publishing.publish import publish
 from flows.runs.building import SilentWatcher, collect_guarded
 from flows.verification.verification import verify_dataset
@@ -299,13 +301,16 @@ def test_no_file_bears_a_name_from_outside(built: Built) -> None:
     assert len(files) > 5
 
 
-def test_a_terminal_shows_titles_and_does_not_obey_them(built: Built) -> None:
+def test_a_terminal_shows_titles_and_does_not_obey_them(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Escape sequences, turned text and markup come out as they were written, in plain letters."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=200, color_system=None)
+    monkeypatch.setattr(console, "pager", lambda **_more: contextlib.nullcontext())
     show_rows(
-        console, str(built.folder / "hostile"), "photos", where="length(title) < 1000",
-        columns="photo_id, title", limit=100, version=None, as_json=False,
+        console, str(built.folder / "hostile"), Selection("photos", where="length(title) < 1000"),
+        Shape(columns="photo_id, title", limit=100), as_json=False,
     )  # fmt: skip
     shown = file.getvalue()
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)

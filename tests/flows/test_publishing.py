@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,14 @@ from collectors.storage import Store, open_store
 from flows.catalogue.catalogue import load_catalogue
 from flows.cells.state import CellState, commit_cell, load_cell
 from flows.products.rows import ChipRow, PairRow, PhotoRow, RefusedScene, RejectRow
-from flows.products.tables import from_arrow, parquet_bytes, part_schema, read_parquet, to_arrow
+from flows.products.tables import (
+    LOOKED_UP,
+    from_arrow,
+    parquet_bytes,
+    part_schema,
+    read_parquet,
+    to_arrow,
+)
 from flows.products.versions import read_version
 from flows.publishing.publish import publish
 from tests.flows.runs import SHIPPED
@@ -174,3 +182,24 @@ def test_of_two_writers_of_a_cell_one_wins(store: Store) -> None:
 def test_an_empty_dataset_publishes_nothing(store: Store) -> None:
     """There is no version of nothing."""
     assert publish(store, CATALOGUE, 0) == (None, False)
+
+
+def test_ids_are_found_by_bloom_filters(store: Store) -> None:
+    """Each table rules out ids that it has not, by the columns that rows are looked up by."""
+    state = CellState(
+        "r118c055", 1, photos=(photo("1", "r118c055"),), rejects=(reject("2", "r118c055"),),
+        chips=(chip("a", "r118c055", 1),), pairs=(pair("1", "a", "r118c055"),),
+    )  # fmt: skip
+    assert commit_cell(store, state, CATALOGUE, 0)
+    version, _ = publish(store, CATALOGUE, 0)
+    assert version is not None
+    for product, names in LOOKED_UP.items():
+        (path,) = version.files(product)
+        local = str(store.local_path(path))
+        for name in names:
+            with duckdb.connect() as base:
+                ruled_out = base.execute(
+                    "SELECT bloom_filter_excludes FROM parquet_bloom_probe(?, ?, 'nobody')",
+                    [local, name],
+                ).fetchall()
+            assert ruled_out == [(True,)], (product, name)

@@ -1,0 +1,155 @@
+"""Rows of a product: shown a page at a time, or written whole to a file."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from flows.catalogue.text import CatalogueError
+from flows.inspection.export import export_rows
+from flows.inspection.printing import (
+    as_json_value,
+    busy,
+    paged,
+    print_record,
+    print_table,
+)
+from flows.inspection.version_query import open_version, schema_of_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from flows.inspection.selection import Selection
+    from flows.products.versions import Version
+
+WIDEST_TABLE = 10
+"""Rows of more columns than this are shown one below the other."""
+
+ROWS_SHOWN = 10
+"""Rows that are shown unless another number is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the rows of a selection are wanted.
+
+    Attributes:
+        columns: As SQL, separated by commas; None: all but the geometry.
+        limit: Rows at most; None: as many as fit the use.
+        offset: Rows to leave out first.
+        version: The newest by default.
+    """
+
+    columns: str | None = None
+    limit: int | None = None
+    offset: int = 0
+    version: str | None = None
+
+
+def show_rows(
+    console: Console, root: str, selection: Selection, shape: Shape, *, as_json: bool
+) -> None:
+    """Prints rows of a product, as DuckDB finds them in the published Parquet.
+
+    Raises:
+        CatalogueError: If there is no such column, or the condition is not SQL.
+    """
+    limit = ROWS_SHOWN if shape.limit is None else shape.limit
+    with _asked(root, selection, shape.version) as (found, base), busy("looking through the rows"):
+        wanted = shape.columns or _plain_columns(base, selection.product)
+        rows_of = f"FROM {selection.product} {selection.condition()}"
+        order = selection.order(list(found.manifest["columns"][selection.product]))
+        # What is selected and where is the user's own SQL, on the user's own files.
+        base.execute(f"SELECT {wanted} {rows_of} {order} LIMIT {limit} OFFSET {shape.offset}")
+        header = [str(column[0]) for column in base.description or ()]
+        rows = base.fetchall()
+        total = shape.offset + len(rows)
+        if len(rows) == limit or not rows:
+            total = base.execute(f"SELECT count(*) {rows_of}").fetchall()[0][0]
+    plain = [
+        {name: as_json_value(name, value) for name, value in zip(header, row, strict=True)}
+        for row in rows
+    ]
+    if as_json:
+        console.print_json(json.dumps(plain))
+        return
+    with paged(console):
+        if len(header) > WIDEST_TABLE:
+            for record in plain:
+                print_record(console, record)
+        elif plain:
+            print_table(console, f"{selection.product} of {found.name}", plain)
+        until = shape.offset + len(plain)
+        told = f"{len(plain)} of {total:,} rows"
+        if shape.offset and plain:
+            told = f"rows {shape.offset + 1:,} to {until:,} of {total:,}"
+        if plain and until < total:
+            told += f"; for the next ones add --offset {until}"
+        console.print(told, style="dim", highlight=False)
+
+
+def write_rows(console: Console, root: str, selection: Selection, shape: Shape, to: Path) -> int:
+    """Writes all rows of a selection to a file: CSV, Parquet or GeoJSON by its name.
+
+    Args:
+        console: Takes a line about what was written.
+        root: The dataset.
+        selection: Which rows.
+        shape: Which columns; a limit holds only where one is given.
+        to: The file, which must not exist.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        CatalogueError: If the file is there, or its ending stands for nothing that can be written.
+    """
+    with _asked(root, selection, shape.version) as (found, base):
+        known = list(found.manifest["columns"][selection.product])
+        rest = f"FROM {selection.product} {selection.condition()} {selection.order(known)}"
+        if shape.limit is not None or shape.offset:
+            limit = "ALL" if shape.limit is None else str(shape.limit)
+            rest += f" LIMIT {limit} OFFSET {shape.offset}"
+        own = schema_of_version(root, found, selection.product)
+        written = export_rows(base, selection.product, own, shape.columns, rest, to)
+    console.print(f"{written:,} rows of {selection.product} of {found.name} in {to}",
+                  highlight=False, soft_wrap=True, markup=False)  # fmt: skip
+    return written
+
+
+@contextmanager
+def _asked(
+    root: str, selection: Selection, version: str | None
+) -> Iterator[tuple[Version, duckdb.DuckDBPyConnection]]:
+    """Gives a version and a database that knows what a selection asks for."""
+    with open_version(root, version, selection.products) as (found, base):
+        selection.prepare(base)
+        try:
+            yield found, base
+        except duckdb.Error as error:
+            known = ", ".join(found.manifest["columns"][selection.product])
+            raise CatalogueError(
+                f"{str(error).splitlines()[0]} (columns of {selection.product}: {known})"
+            ) from None
+
+
+def _plain_columns(base: duckdb.DuckDBPyConnection, product: str) -> str:
+    """Returns the columns that people read: all but the geometry."""
+    names = [name for name in base.view(product).columns if name not in {"geometry", "bbox"}]
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def as_records(base: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Returns the rows of the last query, each by the names of its columns, as JSON holds them."""
+    names = [str(column[0]) for column in base.description or ()]
+    return [
+        {name: as_json_value(name, value) for name, value in zip(names, row, strict=True)}
+        for row in base.fetchall()
+    ]

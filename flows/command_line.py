@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from flows.commands import indoor, looking, upkeep
+from flows.commands import indoor, looking, report, upkeep
 from flows.commands.console import (
     WRONG_USE,
     AsJson,
@@ -248,6 +248,8 @@ app.command()(looking.verify)
 app.command()(looking.budget)
 app.command()(looking.doctor)
 app.command()(upkeep.sweep)
+app.command()(report.report)
+app.command()(report.serve_report)
 
 
 def main() -> None:

@@ -32,6 +32,9 @@ _BAR: Final = 24
 _LETTER: Final = 6.6
 """Width of a letter of a label in the widest font that a reader may have instead, px."""
 
+_ROOM: Final = 32
+"""For the figures of a standing axis, px, so that its title never lies on them."""
+
 _FONT: Final = "Liberation Sans"
 """It comes with the library that draws, so text is measured alike on every machine."""
 
@@ -102,7 +105,11 @@ def columns(
         .mark_bar(color=SERIES[0])
         .encode(
             x=alt.X("label:N", sort=None, title=of, axis=alt.Axis(labelAngle=0, values=values)),
-            y=alt.Y("count:Q", title=what, axis=alt.Axis(tickCount=4, format=form)),
+            y=alt.Y(
+                "count:Q",
+                title=what,
+                axis=alt.Axis(tickCount=4, format=form, minExtent=_ROOM),
+            ),
             description=alt.Description("text:N"),
         )
     )
@@ -135,7 +142,7 @@ def histogram(
             x=alt.X("low:Q", bin="binned", title=unit, axis=alt.Axis(tickCount=6)),
             x2="high:Q",
             y=alt.Y("count:Q", title=what, scale=scale, stack=None if root else "zero",
-                    axis=alt.Axis(tickCount=4, format=",d")),
+                    axis=alt.Axis(tickCount=4, format=",d", minExtent=_ROOM)),
             description=alt.Description("text:N"),
         )
     )  # fmt: skip

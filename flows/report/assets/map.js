@@ -29,7 +29,7 @@
 
   // Widens a part of the map to the shape of its frame.
   function fit(part) {
-    const shape = frame.clientWidth / Math.max(1, frame.clientHeight);
+    const shape = Math.max(1, frame.clientWidth) / Math.max(1, frame.clientHeight);
     let [x, y, width, height] = part;
     if (width / height < shape) {
       x -= (height * shape - width) / 2;
@@ -188,7 +188,7 @@
   });
   let known = 0;
   window.addEventListener("resize", function () {
-    if (frame.clientWidth === known) return;
+    if (!frame.clientWidth || frame.clientWidth === known) return;
     known = frame.clientWidth;
     show(fit([view.x, view.y, view.width, view.height]));
   });

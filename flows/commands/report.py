@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flows.report.findings import Tell
 
 PAIRS: Final = 240
-"""Pairs that a report shows one by one, unless told otherwise: some 15 MB of pictures."""
+"""Pairs that a report shows one by one, unless told otherwise: some 30 MB of pictures."""
 
 OneVersion = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time

@@ -82,11 +82,17 @@ def sample_pairs(base: duckdb.DuckDBPyConnection, seed: int, limit: int) -> Pair
         _CHIP,
         f"SELECT {_names('chips', _CHIP)} FROM chips JOIN drawn USING (chip_id) ORDER BY place",
     )
-    photos = _records(
-        base, (*_PHOTO, *_PAIR),
-        f"SELECT {_names('photos', _PHOTO)}, {_names('pairs', _PAIR)} FROM pairs"
-        " JOIN drawn USING (chip_id) JOIN photos USING (photo_id) ORDER BY place, photo_id",
-    )  # fmt: skip
+    pairs = _records(
+        base,
+        ("photo_id", *_PAIR),
+        f"SELECT photo_id, {_names('pairs', _PAIR)} FROM pairs JOIN drawn USING (chip_id)"
+        " ORDER BY place, photo_id",
+    )
+    of_photo = {
+        photo["photo_id"]: photo
+        for photo in _chosen(base, "photos", _PHOTO, {pair["photo_id"] for pair in pairs})
+    }
+    photos = [of_photo[pair["photo_id"]] | pair for pair in pairs]
     by_chip: dict[str, list[Record]] = {}
     for photo in photos:
         by_chip.setdefault(photo["chip_id"], []).append(photo)
@@ -104,10 +110,13 @@ def sample_pairs(base: duckdb.DuckDBPyConnection, seed: int, limit: int) -> Pair
 
 def sample_rejects(base: duckdb.DuckDBPyConnection, seed: int) -> list[Record]:
     """Draws some photos for each stage, outcome and reason."""
-    return _examples(
-        base, seed, "rejects", "photo_id", ("stage", "outcome", "reason"),
-        ("photo_id", "cell", "taken_at", "licence", "detail", "indoor_probability"),
-    )  # fmt: skip
+    groups = ("stage", "outcome", "reason")
+    drawn = _examples(base, seed, "rejects", "photo_id", groups, ("photo_id", "cell"))
+    wanted = ("photo_id", "cell", "taken_at", "licence", "detail", "indoor_probability", *groups)
+    rows = _chosen(base, "rejects", wanted, {one["photo_id"] for one in drawn})
+    by_identity = {tuple(row[name] for name in (*groups, "photo_id", "cell")): row for row in rows}
+    return [by_identity[tuple(one[name] for name in (*groups, "photo_id", "cell"))]
+            for one in drawn]  # fmt: skip
 
 
 def sample_refused(base: duckdb.DuckDBPyConnection, seed: int) -> list[Record]:
@@ -152,6 +161,21 @@ def _examples(
         [str(seed)],
     ).fetchall()
     return [dict(zip(groups, row[:-1], strict=True)) | one for row in rows for one in row[-1] or []]
+
+
+def _chosen(
+    base: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...], ids: set[str]
+) -> list[Record]:
+    """Returns the rows of some photos; the columns of all others are not read.
+
+    A join would read them all, a list of values is looked up in what Parquet knows of its pages.
+    """
+    if not ids:
+        return []
+    marks = ", ".join("?" * len(ids))
+    sql = f"SELECT {_names(table, columns)} FROM {table} WHERE photo_id IN ({marks})"
+    found = base.execute(sql, sorted(ids)).fetchall()
+    return [dict(zip(columns, row, strict=True)) for row in found]
 
 
 def _names(table: str, columns: tuple[str, ...]) -> str:

@@ -219,9 +219,14 @@ def _clouds(where: str, found: Mapping[str, Spread]) -> list[Chart]:
 def _middle(spread: Spread, unit: str) -> str:
     """Returns a spread's quantiles as a sentence."""
     return " ".join(
-        f"Median {one.median:.3g} {unit}; nine of ten between {one.low:.3g} and {one.high:.3g}."
+        f"Median {_short(one.median)} {unit}; nine of ten between {_short(one.low)} and"
+        f" {_short(one.high)}."
         for one in spread.quantiles
     )
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
 def _peak(spread: Spread) -> str:

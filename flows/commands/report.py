@@ -98,6 +98,7 @@ def serve_report(
                 findings = examine(root, version, pairs, tell)
             taken = connection.getsockname()[1]
             app = make_app(findings, findings.album, open_store(root, writable=False), taken)
+            connection.listen()  # who reads the address may ask at once
             address = f"http://127.0.0.1:{taken}/"
             if as_json:
                 said = {"address": address, "version": findings.version.name}

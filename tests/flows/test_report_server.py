@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -183,6 +184,7 @@ def test_command_serves_what_it_says(
     served: list[Any] = []
 
     def note(app: Any, connection: Any) -> None:
+        socket.create_connection(connection.getsockname()).close()  # it listens already
         served.append((app, connection.getsockname()))
 
     monkeypatch.setattr(server, "serve", note)
@@ -195,8 +197,6 @@ def test_command_serves_what_it_says(
     assert json.loads(said.stdout)["address"] == f"http://127.0.0.1:{port}/"
     answer = TestClient(app, base_url=f"http://127.0.0.1:{port}").get("/")
     assert answer.status_code == 200
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         asked = ["--port", str(taken.getsockname()[1])]
         refused = runner.invoke(

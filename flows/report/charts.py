@@ -32,7 +32,7 @@ _BAR: Final = 24
 _LETTER: Final = 6.6
 """Width of a letter of a label in the widest font that a reader may have instead, px."""
 
-_ROOM: Final = 32
+_ROOM: Final = 40
 """For the figures of a standing axis, px, so that its title never lies on them."""
 
 _FONT: Final = "Liberation Sans"

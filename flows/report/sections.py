@@ -226,7 +226,9 @@ def _middle(spread: Spread, unit: str) -> str:
 
 
 def _short(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+    if abs(number) >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.3g}" if abs(number) >= 0.01 or number == 0 else f"{number:.3f}"
 
 
 def _peak(spread: Spread) -> str:

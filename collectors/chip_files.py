@@ -12,7 +12,7 @@ from rasterio.transform import Affine
 from collectors.records import SCL_BAND, SCORE_BAND, ChipPixels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -112,3 +112,31 @@ def decode_chip(data: bytes) -> DecodedChip:
             transform=tuple(source.transform)[:6],
             tags=tags,
         )
+
+
+def decode_bands(
+    data: bytes, names: Sequence[str]
+) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], NDArray[np.bool_]]:
+    """Reads some bands of what `encode_chip` wrote; the others are not decompressed.
+
+    Args:
+        data: The file.
+        names: Bands that it has, such as `("B4", "B3", "B2")`.
+
+    Returns:
+        The bands, (bands, rows, columns), and where they hold data, (rows, columns): where the
+        scene classification is not 0, or, without one, where any of these bands is not 0.
+
+    Raises:
+        rasterio.errors.RasterioIOError: If it is not an image file.
+        ValueError: If it has no band of such a name.
+    """
+    with MemoryFile(data) as file, file.open() as source:
+        places = {name: number for number, name in enumerate(source.descriptions, start=1)}
+        unknown = [name for name in names if name not in places]
+        if unknown:
+            raise ValueError(f"the chip has no bands {unknown}; it has {list(places)}")
+        found = source.read([places[name] for name in names])
+        if SCL_BAND in places:
+            return found, source.read(places[SCL_BAND]) != 0
+        return found, found.any(axis=0)

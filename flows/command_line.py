@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from flows.commands import catalog, describing, indoor, looking, upkeep
+from flows.commands import catalog, describing, indoor, looking, report, upkeep
 from flows.commands.console import (
     WRONG_USE,
     AsJson,
@@ -253,6 +253,8 @@ app.command()(upkeep.recheck)
 app.command()(describing.publish)
 app.command()(describing.describe)
 app.command()(describing.sample)
+app.command()(report.report)
+app.command()(report.serve_report)
 
 
 def main() -> None:

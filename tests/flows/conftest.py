@@ -10,6 +10,7 @@ from filelock import FileLock
 from collectors.sandbox import Sandbox
 from flows.demo import make_weights
 from flows.runs.building import SilentWatcher
+from tests.flows.reports import Reported, make_hostile, write
 from tests.flows.runs import Run, small_catalogue
 
 if TYPE_CHECKING:
@@ -58,3 +59,11 @@ def built(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("built") / "dataset"
     run.build(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def reported(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Reported:
+    """A report on a dataset with hostile titles and a few wrong checksums. Not to be changed."""
+    folder = tmp_path_factory.mktemp("reported")
+    make_hostile(built, folder / "dataset")
+    return Reported(folder / "dataset", write(folder / "dataset", folder / "report"))

@@ -1,0 +1,116 @@
+"""Makes a report as a folder of files."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from collectors.storage import open_store
+from collectors.transport import SetupError
+from flows.report.findings import examine
+from flows.report.folder import MARK, check_output, report_folder
+from flows.report.pages import render
+from flows.report.pictures import PictureError, draw
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from collectors.storage import Store
+    from flows.report.findings import Tell
+    from flows.report.pictures import Picture
+
+DRAWING_THREADS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report that was written.
+
+    Attributes:
+        folder: Where it lies.
+        version: What it is about.
+        pairs: Pairs shown one by one.
+        of_pairs: Pairs in the version.
+        files: How many files it has.
+        size: Bytes.
+        missing: Pictures that could not be drawn: how many, by reason.
+    """
+
+    folder: Path
+    version: str
+    pairs: int
+    of_pairs: int
+    files: int
+    size: int
+    missing: dict[str, int]
+
+    @property
+    def index(self) -> Path:
+        """The page to open."""
+        return self.folder / "index.html"
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns it for JSON."""
+        return {
+            "folder": str(self.folder), "index": self.index.as_uri(), "version": self.version,
+            "pairs": self.pairs, "of_pairs": self.of_pairs, "files": self.files,
+            "bytes": self.size, "missing_pictures": self.missing,
+        }  # fmt: skip
+
+
+def write_report(
+    root: str, output: Path, *, version: str | None, pairs: int, tell: Tell
+) -> Written:
+    """Writes a report on a version. The same version gives the same bytes.
+
+    Args:
+        root: The dataset.
+        output: The folder; an older report there is replaced.
+        version: The version; the newest by default.
+        pairs: Pairs shown one by one, at most.
+        tell: Is told how far things are.
+
+    Raises:
+        CatalogueError: If nothing was published.
+        SetupError: If there is no dataset or no such version, or something else is in the way.
+    """
+    output = output.expanduser().absolute()
+    check_output(output)
+    store = open_store(root, writable=False)
+    inside = store.local_path("cells")
+    if inside is not None and output.resolve().is_relative_to(inside.resolve().parent):
+        raise SetupError(
+            str(output), "lies in the dataset itself, which holds nothing but its own files.",
+            "Give --output a folder beside it.",
+        )  # fmt: skip
+    findings = examine(root, version, pairs, tell)
+    mark = {"version": findings.version.name, "seed": findings.version.manifest["seed"]}
+    with report_folder(output, mark) as folder:
+        missing: dict[str, str] = {}
+        pictures = list(findings.album.pictures.values())
+        with ThreadPoolExecutor(DRAWING_THREADS) as threads:
+            for done, (picture, drawn) in enumerate(
+                zip(pictures, threads.map(lambda one: _draw(store, one), pictures), strict=True)
+            ):
+                tell("drawing pictures", done, len(pictures))
+                if isinstance(drawn, bytes):
+                    folder.write(picture.name, drawn)
+                else:
+                    missing[picture.name] = str(drawn)
+        tell("writing pages", 0, 0)
+        for path, data in render(findings, findings.album.without(missing)).items():
+            folder.write(path, data)
+    reasons: dict[str, int] = {}
+    for why in missing.values():
+        reasons[why] = reasons.get(why, 0) + 1
+    sample = findings.sample
+    return Written(output, findings.version.name, sample.pairs, sample.of_pairs,
+                   len(folder.sums) + len([MARK]), folder.size, reasons)  # fmt: skip
+
+
+def _draw(store: Store, picture: Picture) -> bytes | PictureError:
+    try:
+        return draw(store, picture)
+    except PictureError as error:
+        return error

@@ -21,7 +21,7 @@ from flows.description.attributions import attribution_files
 from flows.description.cards import index_card, licence_summary
 from flows.description.facts import gather_facts, no_progress
 from flows.products.tables import COMPRESSION
-from flows.products.versions import local_files, read_version
+from flows.products.versions import INDICES, local_files, read_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ def write_index(
     if version is None:
         raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
     target = store if output is None else open_store(output)
-    prefix = f"index/{version.name}/" if output is None else ""
+    prefix = f"{INDICES}/{version.name}/" if output is None else ""
     written: list[dict[str, Any]] = []
 
     def write(path: str, data: bytes) -> None:

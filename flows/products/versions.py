@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 IDENTITY: Final = "dataset.json"
 MANIFESTS: Final = "manifests"
 LATEST: Final = f"{MANIFESTS}/LATEST"
+INDICES: Final = "index"
+"""Folder of the indices of versions, which hold no byte of a photo but name each one."""
 REVOKED: Final = "REVOKED.json"
 """Lies beside the manifest of a version that is not to be used any more."""
 

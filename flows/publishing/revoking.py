@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from flows.products.versions import MANIFESTS, REVOKED, read_version, version_names
+from flows.products.versions import INDICES, MANIFESTS, REVOKED, read_version, version_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -34,7 +34,7 @@ def versions_naming(store: Store, purged: Mapping[str, Collection[int]]) -> list
 
 
 def revoke(store: Store, name: str) -> None:
-    """Marks a version as revoked and removes all of it but what is left of its manifest.
+    """Marks a version as revoked and removes it, and its index, but what is left of its manifest.
 
     Done again, it changes nothing; stopped, it goes on.
     """
@@ -50,6 +50,8 @@ def revoke(store: Store, name: str) -> None:
     for path in store.list(folder):
         if path.removeprefix(f"{folder}/") not in {"manifest.json", REVOKED}:
             store.delete(path)
+    for path in store.list(f"{INDICES}/{name}"):
+        store.delete(path)
 
 
 def remove_unfinished(store: Store) -> int:

@@ -17,6 +17,7 @@ from flows.catalogue.catalogue import load_catalogue
 from flows.cells.forgetting import find_gone
 from flows.cells.state import commit_cell, latest_generations, load_cell
 from flows.command_line import app
+from flows.excerpts.index_only import write_index
 from flows.products.block_list import BlockList, add_request, begin_block_list
 from flows.products.versions import read_version
 from flows.publishing.revoking import revoke
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def small(run: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
-    """A dataset of a cell in each of two regions, with small chips, and what built it."""
+    """A dataset of a cell in each of two regions, with small chips and an index; what built it."""
     folder = tmp_path_factory.mktemp("small")
     mine = small_run(run.sandbox, folder, quota=10)
     mine.build(folder / "dataset", cells=1)
+    write_index(str(folder / "dataset"))
     return mine, folder / "dataset"
 
 

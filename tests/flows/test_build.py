@@ -155,7 +155,8 @@ def test_the_same_inputs_give_the_same_bytes(run: Run, built: Path, tmp_path: Pa
     """A second dataset with the same seed has the same manifests, byte for byte."""
     run.build(tmp_path / "again")
     files = sorted(path.relative_to(built) for path in built.glob("manifests/**/*.*"))
-    assert len(files) == 5
+    listed = json.loads((built / "manifests/v0001/manifest.json").read_text())["descriptions"]
+    assert len(files) == 5 + len(listed)
     for file in files:
         assert (tmp_path / "again" / file).read_bytes() == (built / file).read_bytes()
 

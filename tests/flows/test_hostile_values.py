@@ -290,7 +290,7 @@ def test_no_file_bears_a_name_from_outside(built: Built) -> None:
     cell = CELL.cell_id
     allowed = re.compile(
         rf"(shards/{cell}/[0-9a-f]+\.tar|parts/{cell}/[0-9a-z-]+\.parquet|cells/{cell}/[0-9]+\.json"
-        r"|manifests/(LATEST|v0001/[a-z0-9/._-]+)|[a-z]+(\.json)?)"
+        r"|manifests/(LATEST|v0001/([A-Z]+\.md|[a-z0-9/._-]+))|[a-z]+(\.json)?)"
     )
     files = [path for path in (built.folder / "hostile").rglob("*") if path.is_file()]
     strange = [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
-    [], ["demo"], ["build"], ["backfill"], ["catalog"], ["catalog", "show"], ["verify"],
+    [], ["demo"], ["plan"], ["build"], ["backfill"], ["catalog"], ["catalog", "show"], ["verify"],
     ["doctor"], ["sandbox"],
 ]  # fmt: skip
 

@@ -71,7 +71,9 @@ def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
     )  # fmt: skip
     if eecu is None:
         means = plan["earth_engine"]["tier_eecu_seconds_per_request"]
-        fits = ", ".join(f"{tier} {_number(mean)}" for tier, mean in means.items() if mean is not None)
+        fits = ", ".join(
+            f"{tier} {_number(mean)}" for tier, mean in means.items() if mean is not None
+        )
         if fits:
             console.print(
                 "Earth Engine's compute is not known"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from flows.commands import catalog, describing, indoor, looking, report, upkeep
+from flows.commands import catalog, describing, indoor, looking, plan, report, upkeep
 from flows.commands.console import (
     WRONG_USE,
     AsJson,
@@ -244,6 +244,7 @@ def _real_run(task: Task, *, as_json: bool) -> None:
 
 app.add_typer(catalog.catalog_app, name="catalog")
 app.add_typer(indoor.indoor_app, name="indoor")
+app.command()(plan.plan)
 app.command()(looking.verify)
 app.command()(looking.budget)
 app.command()(looking.doctor)

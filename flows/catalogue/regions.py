@@ -69,7 +69,9 @@ def ground_of(
             raise CatalogueError(
                 f"{source}: shape {number} has a coordinate that is no finite number; mend the file"
             )
-        whole = shapely.make_valid(one)
+        # Part by part: of two parts with a common edge, valid or not, `make_valid` takes the ground
+        # inside for a hole.
+        whole = shapely.union_all([shapely.make_valid(part) for part in _plain_parts(one)])
         if not shapely.is_valid(one):
             tell(
                 f"{source}: shape {number} is not valid ({shapely.is_valid_reason(one)}); repaired:"
@@ -98,3 +100,11 @@ def ground_of(
             [part for part in shapely.get_parts([united]).tolist() if isinstance(part, Polygon)]
         )
     )
+
+
+def _plain_parts(geometry: shapely.Geometry) -> list[shapely.Geometry]:
+    """Returns the parts of a geometry, and the parts of those, down to single shapes."""
+    parts: list[shapely.Geometry] = shapely.get_parts([geometry]).tolist()
+    if parts == [geometry]:
+        return parts
+    return [plain for part in parts for plain in _plain_parts(part)]

@@ -101,6 +101,10 @@ def show(console: Console, outcome: dict[str, Any]) -> None:
             " more to give",
         )
     console.print(table)
+    if outcome.get("planned"):
+        from flows.planning.plan_view import show_comparison
+
+        show_comparison(console, outcome["planned"])
     if outcome["version"]:
         how = "published" if outcome["version_is_new"] else "nothing new; still"
         rows = ", ".join(f"{count:,} {name}" for name, count in outcome["rows"].items())

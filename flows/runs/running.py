@@ -18,6 +18,8 @@ from flows.catalogue.catalogue import find_catalogue, load_catalogue
 from flows.catalogue.regions import read_polygons, say_nothing
 from flows.catalogue.text import CatalogueError
 from flows.cells.services import open_services
+from flows.planning.plan_files import compare, newest_plan, runs_since
+from flows.planning.plan_keys import plan_key
 from flows.products.block_list import check_no_open_request
 from flows.products.tables import check_products
 from flows.products.versions import read_version, settle_seed
@@ -174,6 +176,7 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
         summary = collect_all(orders, services, around.watcher, each)
         version, new = publish(services.store, catalogue, seed, around.watcher.line)
         outcome = as_json(summary, version, new=new, root=task.root)
+        _set_beside_plan(outcome, plan_key(orders, catalogue, task.since, task.until), services)
         name = f"runs/{around.started:%Y%m%dT%H%M%S%f}-{task.kind}.json"
         services.store.create(name, json.dumps(outcome, indent=1).encode())
         around.outcome = outcome
@@ -187,6 +190,14 @@ def run_task(task: Task, submit: Submit | None = None) -> dict[str, Any]:
     if summary.cells["failed"]:
         raise RunFailedError(outcome)
     return outcome
+
+
+def _set_beside_plan(outcome: dict[str, Any], key: str, services: Services) -> None:
+    """Adds what was planned, where there is a plan, and what has come of it in all runs since."""
+    outcome["plan_key"] = key
+    plan = newest_plan(services.store, key)
+    if plan is not None:
+        outcome["planned"] = compare(plan, [*runs_since(services.store, plan), outcome])
 
 
 def check_task(task: Task, settings: Settings) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import shapely
 
 from collectors.cells import Cell, Ground
 from collectors.flickr_answers import UnreadableRow, read_row
@@ -175,6 +176,17 @@ def polygons(tmp_path: Path, *rings: str) -> tuple[Any, list[str]]:
     path.write_text(COLLECTION % features, encoding="utf-8")
     told: list[str] = []
     return read_polygons(path, told.append), told
+
+
+def test_parts_that_touch_lose_no_ground(tmp_path: Path) -> None:
+    """Nine squares side by side as one shape are a square of nine, the one in the middle too."""
+    squares = shapely.MultiPolygon(
+        [shapely.box(x, y, x + 1, y + 1) for x in range(3) for y in range(3)]
+    )
+    path = tmp_path / "squares.geojson"
+    path.write_text(shapely.to_geojson(squares), encoding="utf-8")
+    ground = read_polygons(path)
+    assert ground.equals(shapely.box(0, 0, 3, 3))
 
 
 def test_a_polygon_that_crosses_itself_is_repaired_and_it_is_said(tmp_path: Path) -> None:

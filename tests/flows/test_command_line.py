@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from flows.command_line import app
@@ -19,15 +20,22 @@ from flows.settings import PREFIX
 from tests.flows.runs import SHIPPED, small_catalogue
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from collectors.sandbox import Sandbox
     from tests.flows.runs import Run
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = [
-    [], ["demo"], ["build"], ["backfill"], ["catalog"], ["catalog", "show"], ["verify"],
-    ["doctor"], ["sandbox"], ["catalog", "versions"], ["catalog", "diff"], ["catalog", "photo"],
-    ["catalog", "chip"], ["catalog", "find"],
-]  # fmt: skip
+
+
+def commands_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[list[str]]:
+    """Yields what is typed for a group of commands and for each command in it."""
+    yield list(path)
+    for name, one in getattr(group, "commands", {}).items():
+        yield from commands_of(one, (*path, name))
+
+
+COMMANDS = list(commands_of(typer.main.get_command(app)))
 
 
 def terrapair(*arguments: str, **environment: str) -> Any:

@@ -79,6 +79,9 @@ _initialising = threading.Lock()
 _initialised: tuple[str, str, Credentials] | None = None
 """What the client library is connected to."""
 
+_connections: object = None
+"""Those that the client library was given then."""
+
 
 class Session:
     """A connection; one serves any number of threads."""
@@ -103,13 +106,13 @@ class Session:
         deadline_s: float,
     ) -> Session:
         """Logs in and loads the list of Earth Engine's functions; see `EarthEngine.connect`."""
-        global _initialised  # noqa: PLW0603 - mirrors the library's own state
+        global _initialised, _connections  # noqa: PLW0603 - mirror the library's own state
         if not project:
             raise SetupError(SERVICE, "no project is given.", _PROJECT)
         identity = (project, url.rstrip("/"), credentials)
         session = cls(identity, throttle, patience)
         with _initialising:
-            if _initialised != identity:
+            if not _holds(identity):
                 login = _login(credentials)
                 _initialised = None
                 what = f"connecting to {identity[1]} with project {project}"
@@ -125,6 +128,7 @@ class Session:
                 except (Missing, TooBig) as error:
                     raise SetupError(SERVICE, f"{what}: {error}", _PROJECT) from error
                 _initialised = identity
+                _connections = ee.data._get_state().requests_session  # noqa: SLF001 - see `_holds`
         return session
 
     def send(
@@ -145,7 +149,7 @@ class Session:
         """
 
         def once() -> Answer:
-            if _initialised != self._identity:
+            if not _holds(self._identity):
                 raise SetupError(
                     SERVICE, "this process has connected to another project or address since.",
                     "Use one connection in a process.",
@@ -178,6 +182,14 @@ class Session:
                 account = isinstance(self._identity[2], ServiceAccount)
                 remedy = _PROJECT if status == 403 else _ACCOUNT if account else _LOGIN
                 raise SetupError(SERVICE, seen, remedy) from error
+
+
+def _holds(identity: tuple[str, str, Credentials]) -> bool:
+    """Says whether the client library is as it was initialised here for an identity.
+
+    Its state is the whole process's: other code may have called `ee.Initialize` since.
+    """
+    return _initialised == identity and ee.data._get_state().requests_session is _connections  # noqa: SLF001 - it has no public way
 
 
 def _login(credentials: Credentials) -> Any:

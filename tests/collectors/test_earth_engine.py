@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import ee
 import googleapiclient.discovery
 import numpy as np
 import pytest
@@ -126,6 +127,16 @@ def test_the_description_of_the_service_is_not_read_for_every_chip(
     assert made == []
     client.check()
     assert made != []
+
+
+def test_a_library_that_others_initialised_is_initialised_again(sandbox: Sandbox) -> None:
+    """What other code in the process does to it is noticed, and a new connection mends it."""
+    older = connect(sandbox)
+    ee.Reset()
+    with pytest.raises(SetupError, match="connected to another project"):
+        older.check()
+    connect(sandbox).check()
+    older.check()
 
 
 def test_an_older_connection_is_not_used_for_the_wrong_service(

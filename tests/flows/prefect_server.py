@@ -150,9 +150,18 @@ class Server:
         """Address of the API."""
         return self.environment["PREFECT_API_URL"]
 
-    def ask(self, path: str, **body: Any) -> Any:
-        """Posts to the API and returns the answer."""
-        answer = httpx.post(f"{self.url}/{path}", json=body, timeout=60)
+    def ask(self, path: str, listed: list[Any] | None = None, /, **body: Any) -> Any:
+        """Posts an object, or a list, to the API and returns the answer.
+
+        While its database is busy the server answers 503, and Prefect's own client asks again.
+        """
+
+        def post() -> httpx.Response | None:
+            what = body if listed is None else listed
+            answer = httpx.post(f"{self.url}/{path}", json=what, timeout=60)
+            return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
+
+        answer = wait_until(post, path)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 

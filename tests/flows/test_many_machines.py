@@ -169,8 +169,7 @@ def test_a_schedule_and_a_backfill_by_hand_on_two_workers(
     start = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
     schedule = {"active": True, "parameters": BAY | {"regions": ["bay"]},
                 "schedule": {"interval": 86400 * 365, "anchor_date": start}}  # fmt: skip
-    made = httpx.post(f"{server.url}/deployments/{weekly}/schedules", json=[schedule])
-    assert made.is_success, made.text
+    server.ask(f"deployments/{weekly}/schedules", [schedule])
 
     def both() -> list[dict[str, Any]]:
         found = server.runs()

@@ -21,6 +21,16 @@ from flows.commands.console import (
     reporting,
     stop,
 )
+from flows.commands.order_options import (
+    Box,
+    Cells,
+    Day,
+    Polygons,
+    Region,
+    Regions,
+    Seed,
+    Sensors,
+)
 from flows.prefect_runs import run_with_prefect as _run_with_prefect
 
 if TYPE_CHECKING:
@@ -39,16 +49,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-Day = Annotated[
-    Optional[datetime], typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")  # noqa: UP045
-]
-Cells = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option(min=1, help="Take only so many cells of each region, those that it fills most."),
-]
-Seed = Annotated[
-    Optional[int], typer.Option(help="Seed of chance, for a new dataset (default 0).")  # noqa: UP045
-]
 Photos = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(
@@ -130,10 +130,7 @@ def demo(
 
 @app.command()
 def build(
-    regions: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Argument(metavar="[REGION]...", help="Regions of the catalogue; all by default."),
-    ] = None,
+    regions: Regions = None,
     root: Root = "dataset",
     catalog: CatalogFile = None,
     since: Day = None,
@@ -164,22 +161,12 @@ def build(
 @app.command()
 def backfill(
     root: Root = "dataset",
-    region: Annotated[
-        Optional[str], typer.Option(help="A region of the catalogue.")  # noqa: UP045
-    ] = None,
-    bbox: Annotated[
-        Optional[tuple[float, float, float, float]],  # noqa: UP045
-        typer.Option(metavar="W S E N", help="A box in degrees; W > E: across the antimeridian."),
-    ] = None,
-    geojson: Annotated[
-        Optional[Path], typer.Option(help="A file of polygons in degrees.")  # noqa: UP045
-    ] = None,
+    region: Region = None,
+    bbox: Box = None,
+    geojson: Polygons = None,
     since: Day = None,
     until: Day = None,
-    sensor: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Pair with this sensor; may be given several times."),
-    ] = None,
+    sensor: Sensors = None,
     catalog: CatalogFile = None,
     cells: Cells = None,
     seed: Seed = None,

@@ -13,6 +13,16 @@ import typer
 from rich.console import Console
 
 from flows.commands.console import WRONG_USE, AsJson, CatalogFile, Root, plain_errors, stop
+from flows.commands.order_options import (
+    Box,
+    Cells,
+    Day,
+    Polygons,
+    Region,
+    Regions,
+    Seed,
+    Sensors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,42 +30,19 @@ if TYPE_CHECKING:
     from collectors.storage import Store
     from flows.runs.running import Task
 
-Day = Annotated[
-    Optional[datetime], typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")  # noqa: UP045
-]
-
 
 def plan(
-    regions: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Argument(metavar="[REGION]...", help="Regions of the catalogue; all by default."),
-    ] = None,
+    regions: Regions = None,
     root: Root = "dataset",
-    region: Annotated[
-        Optional[str], typer.Option(help="A region of the catalogue, as for backfill.")  # noqa: UP045
-    ] = None,
-    bbox: Annotated[
-        Optional[tuple[float, float, float, float]],  # noqa: UP045
-        typer.Option(metavar="W S E N", help="A box in degrees, as for backfill."),
-    ] = None,
-    geojson: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="A file of polygons in degrees, as for backfill."),
-    ] = None,
+    region: Region = None,
+    bbox: Box = None,
+    geojson: Polygons = None,
     since: Day = None,
     until: Day = None,
-    sensor: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Pair with this sensor; may be given several times."),
-    ] = None,
+    sensor: Sensors = None,
     catalog: CatalogFile = None,
-    cells: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="Only so many cells of each region, those that it fills most."),
-    ] = None,
-    seed: Annotated[
-        Optional[int], typer.Option(help="Seed of chance, for a new dataset (default 0).")  # noqa: UP045
-    ] = None,
+    cells: Cells = None,
+    seed: Seed = None,
     probes: Annotated[
         int, typer.Option(min=1, help="Groups of cells to look at, with up to 3 searches each.")
     ] = 6,

@@ -1,0 +1,38 @@
+"""The options by which a build, a backfill and a plan are told what to collect."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+Regions = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads the annotations at run time
+    typer.Argument(metavar="[REGION]...", help="Regions of the catalogue; all by default."),
+]
+Region = Annotated[
+    Optional[str], typer.Option(help="A region of the catalogue.")  # noqa: UP045
+]
+Box = Annotated[
+    Optional[tuple[float, float, float, float]],  # noqa: UP045
+    typer.Option(metavar="W S E N", help="A box in degrees; W > E: across the antimeridian."),
+]
+Polygons = Annotated[
+    Optional[Path], typer.Option(help="A file of polygons in degrees.")  # noqa: UP045
+]
+Day = Annotated[
+    Optional[datetime], typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")  # noqa: UP045
+]
+Sensors = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(help="Pair with this sensor; may be given several times."),
+]
+Cells = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(min=1, help="Take only so many cells of each region, those that it fills most."),
+]
+Seed = Annotated[
+    Optional[int], typer.Option(help="Seed of chance, for a new dataset (default 0).")  # noqa: UP045
+]

@@ -6,6 +6,7 @@ never followed: Flickr's host redirects what was removed to a placeholder pictur
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
@@ -95,6 +96,8 @@ class PhotoHost:
         self._deadline_s = deadline_s
         self._sleep = sleep
         self._clock = clock
+        # More threads than cores would only take the interpreter's lock from each other.
+        self._preparing = threading.BoundedSemaphore(os.cpu_count() or 1)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent
         for scheme in ("http://", "https://"):
@@ -152,7 +155,10 @@ class PhotoHost:
             what=size.url,
             sleep=self._sleep,
         )
-        return found if isinstance(found, PhotoAbsence) else prepare(found, size, self._rules)
+        if isinstance(found, PhotoAbsence):
+            return found
+        with self._preparing:
+            return prepare(found, size, self._rules)
 
     def _try(self, url: str) -> _Content:
         """Makes one request for one file."""

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from collectors.orientation import TURNS
 from collectors.records import PhotoAbsence, PhotoImage
+from collectors.resampling import reduce_picture
 
 if TYPE_CHECKING:
     from collectors.records import PhotoSize
@@ -99,7 +100,7 @@ def _stored(image: Image.Image, size: PhotoSize, rules: PictureRules) -> PhotoIm
         width, height = (
             max(1, round(edge * rules.shortest_side_px / shortest)) for edge in picture.size
         )
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+        picture = reduce_picture(picture, width, height)
     picture.info.clear()  # Pillow would write the original's comment into the file
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=JPEG_QUALITY)

@@ -18,8 +18,11 @@ from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from PIL import Image
+
 from collectors.photo_files import PhotoHost
 from collectors.records import PhotoImage, PhotoSize
+from collectors.resampling import reduce_picture
 from collectors.storage import open_store
 from collectors.transport import Patience, Throttle
 from flows.cells.batches import Batches, Piece
@@ -35,6 +38,7 @@ def main() -> None:
     """Fetches the photos of the list and stores them."""
     rows = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
     threads = int(sys.argv[2])
+    reduce_picture(Image.new("RGB", (2, 2)), 1, 1)  # a build has loaded PyTorch by then
     photos = [
         make_photo(photo_id=f"{number:011d}", sizes=(PhotoSize("z", *row),))
         for number, row in enumerate(rows)

@@ -1,0 +1,1 @@
+"""A version in the forms that other programs read."""

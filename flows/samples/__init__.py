@@ -1,0 +1,1 @@
+"""Samples of a version: one chip with its photos, and where their bytes are."""

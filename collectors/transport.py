@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, quote_plus
 
-import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
-
 from collectors.throttle import Throttle as Throttle  # noqa: PLC0414 - where all of it is found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from tenacity import RetryCallState
 
     from collectors.answers import Answers
 
@@ -110,6 +109,8 @@ def network_trouble(service: str, what: str) -> Iterator[None]:
         TransientTrouble: On a refused, reset or timed-out connection, or a body cut off.
         SetupError: If the certificate is not one that this machine trusts.
     """
+    import requests  # noqa: PLC0415 - commands that ask no service start without it
+
     try:
         yield
     except (
@@ -166,6 +167,12 @@ def retrying(
     Raises:
         TroubleRemains: If the budget is spent; its cause is the last `TransientTrouble`.
     """
+    from tenacity import (  # noqa: PLC0415 - as above
+        Retrying,
+        retry_if_exception_type,
+        wait_random_exponential,
+    )
+
     started = clock()
 
     def is_spent(state: RetryCallState) -> bool:

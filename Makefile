@@ -13,6 +13,8 @@ help:  ## what can be made
 
 # uv is taken where it is; else it gets a small environment of its own, so that nothing is installed
 # into the Python of the machine.
+# Libraries are compiled once here: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each
+# process would else compile PyTorch, Prefect and all others anew, some 6 s of a core.
 # The stamp is made anew when what is to be installed changes.
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@set -e; UV="$$(command -v uv || true)"; \
@@ -21,7 +23,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	    UV=.uv/bin/uv; \
 	  fi; \
 	  test -x $(RUN)/python || $$UV venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
-	  $$UV pip sync --quiet --python $(RUN)/python --require-hashes requirements.lock; \
+	  $$UV pip sync --quiet --compile-bytecode --python $(RUN)/python --require-hashes requirements.lock; \
 	  $$UV pip install --quiet --python $(RUN)/python --no-deps --editable .
 	@touch $@
 

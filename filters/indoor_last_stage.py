@@ -85,10 +85,17 @@ def _last_stage(network: ResNet, maps: torch.Tensor, *, whole: bool) -> torch.Te
 
 
 @torch.no_grad()
-def outputs_of(network: ResNet, maps: torch.Tensor) -> torch.Tensor:
-    """Returns the outputs for maps, (pictures, classes), in eval mode."""
+def outputs_of(network: ResNet, maps: torch.Tensor, *, whole: bool = True) -> torch.Tensor:
+    """Returns the outputs for maps, (pictures, classes), in eval mode.
+
+    Args:
+        network: The network.
+        maps: What the layers before the last stage found.
+        whole: Whether all of the last stage does something; False for a network that was begun from
+            nothing, where a sixth of the work gives the same.
+    """
     network.eval()
-    return torch.cat([network.fc(network.layer4(part.float()).mean((2, 3)))
+    return torch.cat([_last_stage(network, part.float(), whole=whole)
                       for part in torch.split(maps, _BATCH)])  # fmt: skip
 
 
@@ -118,7 +125,7 @@ def train_last_stage(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     chance = torch.Generator().manual_seed(seed)
     averaged = copy.deepcopy(network)
-    curve = [_look(averaged, sets, 0, float("nan"))] if given else []
+    curve = [_look(averaged, sets, 0, float("nan"), whole=given)] if given else []
     kept = _state(averaged)
     losses: list[float] = []
     for step, chosen in zip(range(1, steps + 1), _draws(len(sets.maps), chance), strict=False):
@@ -139,7 +146,7 @@ def train_last_stage(
         _average(averaged, network)
         losses.append(float(loss.detach()))
         if step % _LOOK_EVERY == 0 or step == steps:
-            curve.append(_look(averaged, sets, step, float(np.mean(losses))))
+            curve.append(_look(averaged, sets, step, float(np.mean(losses)), whole=given))
             losses.clear()
             if on_look is not None:
                 on_look(curve[-1], steps)
@@ -166,9 +173,9 @@ def _state(network: ResNet) -> dict[str, torch.Tensor]:
     return copy.deepcopy(network.state_dict())
 
 
-def _look(network: ResNet, sets: Sets, step: int, loss: float) -> Look:
+def _look(network: ResNet, sets: Sets, step: int, loss: float, *, whole: bool) -> Look:
     """Looks at the held-back part, each class counting as much as the other."""
-    outputs = outputs_of(network, sets.held_maps)
+    outputs = outputs_of(network, sets.held_maps, whole=whole)
     right = (outputs[:, 0] >= outputs[:, 1]).numpy() == sets.held_labels
     wrong = functional.cross_entropy(
         outputs, torch.from_numpy((~sets.held_labels).astype(np.int64)), reduction="none"

@@ -118,7 +118,9 @@ def train(
         finally:
             torch.set_num_threads(before)
     best = min(curve, key=lambda look: look.held_back_loss)
-    temperature = fit_temperature(outputs_of(network, sets.held_maps), sets.held_labels)
+    temperature = fit_temperature(
+        outputs_of(network, sets.held_maps, whole=start is not None), sets.held_labels
+    )
     record: dict[str, Any] = {
         "start": "nothing" if start is None else start.sha256,
         "seed": seed,

@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan=replace(plan, latency_s={**plan.latency_s, **latency}),
         limits=read.limits,
         prerendered=read.prerendered,
+        keep_bytes=read.keep_bytes,
         **{name: value for name in ("key", "secret") if (value := getattr(read, name)) is not None},
     )
     try:
@@ -105,6 +106,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="send pixels that were made beforehand and show no place, to measure throughput",
     )
+    parser.add_argument(
+        "--keep-bytes", type=int, default=0, metavar="BYTES",
+        help="of photos' files and of pixels that are kept on disk once they were made (default 0)",
+    )  # fmt: skip
     parser.add_argument("--with-parent", action="store_true", help="end when stdin is closed")
     return parser.parse_args(arguments)
 

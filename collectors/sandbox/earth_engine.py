@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from collectors.sandbox.answer_cache import AnswerCache
     from collectors.sandbox.scenes import SceneWorld
     from collectors.sandbox.service_account import ServiceAccount
 
@@ -80,6 +81,7 @@ def routes(
     account: ServiceAccount,
     limits: Limits = REAL_LIMITS,
     prerendered: bool = False,
+    kept: AnswerCache | None = None,
 ) -> list[Route]:
     """Return the routes of the API.
 
@@ -91,6 +93,7 @@ def routes(
         account: The service account that may ask for tokens.
         limits: What is refused.
         prerendered: Whether pixels are sent that were made beforehand and show no place.
+        kept: Keeps files of stored pixels.
     """
     service = _Service(
         world,
@@ -103,6 +106,7 @@ def routes(
         ComputeMeter(limits.monthly_eecu_s, now),
         Assets(world, limits),
         Prerendered(write_npy) if prerendered else None,
+        kept,
     )
     return [
         Route("/_sandbox/eecu", lambda _: JSONResponse(service.compute_meter.read())),
@@ -125,6 +129,7 @@ class _Service:
     compute_meter: ComputeMeter
     assets: Assets
     prerendered: Prerendered | None
+    kept: AnswerCache | None
     tables: Pages[Feature | Image] = field(default_factory=Pages)
 
     async def token(self, request: Request) -> Response:
@@ -247,6 +252,7 @@ class _Service:
             limits=self.limits,
             work=work,
             prerendered=self.prerendered,
+            kept=self.kept,
         )
         return Response(content, media_type=media_type)
 

@@ -7,6 +7,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from collectors.sandbox.answer_cache import AnswerCache
 from collectors.sandbox.chance import Draws, hash_keys
 from collectors.sandbox.interiors import paint_indoors
 from collectors.sandbox.scenery import Viewpoint, paint_outdoors
@@ -28,11 +29,13 @@ class Pictures:
     Args:
         seed: the world's seed.
         landcover: the ground that outdoor pictures show.
+        kept: keeps the photos' files.
     """
 
-    def __init__(self, seed: int, landcover: Landcover) -> None:
+    def __init__(self, seed: int, landcover: Landcover, kept: AnswerCache | None = None) -> None:
         self._seed = seed
         self._landcover = landcover
+        self._kept = kept or AnswerCache(0)
 
     def jpeg(self, photo: Photo, suffix: str) -> bytes:
         """Paints one of a photo's files.
@@ -53,6 +56,9 @@ class Pictures:
         size = photo.size(suffix)
         if size is None:
             raise ValueError(f"photo {photo.photo_id} has no file of the size {suffix!r}")
+        return self._kept.get((photo, suffix), lambda: self._paint(photo, size))
+
+    def _paint(self, photo: Photo, size: tuple[int, int]) -> bytes:
         draws = Draws(self._seed, "picture", photo.scene)
         wanted, size = size, _paintable(size)
         if photo.indoor:

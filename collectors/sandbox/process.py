@@ -47,6 +47,8 @@ class Sandbox:
         latency_s: seconds added to every answer, by service ("flickr", "photo", "ee") or kind.
         prerendered: whether Earth Engine's pixels are made beforehand and show no place, for
             measuring how fast they are taken in.
+        keep_bytes: of photos' files and of pixels that are kept on disk once they were made, for
+            who makes many builds of the same places; 0 for none.
 
     Attributes:
         url: scheme, host and port of everything.
@@ -85,6 +87,7 @@ class Sandbox:
         faults: Path | None = None,
         latency_s: Mapping[str, float] | None = None,
         prerendered: bool = False,
+        keep_bytes: int = 0,
     ) -> None:
         values = {
             "--seed": seed,
@@ -97,6 +100,7 @@ class Sandbox:
             "--beyond-limit": beyond_limit,
             "--awkward": awkward,
             "--faults": faults and faults.absolute(),
+            "--keep-bytes": keep_bytes or None,
         }
         self._options = [f"{name}={value}" for name, value in values.items() if value is not None]
         self._options += [f"--latency={name}={value}" for name, value in (latency_s or {}).items()]

@@ -21,6 +21,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from collectors.sandbox import earth_engine, flickr
+from collectors.sandbox.answer_cache import AnswerCache
 from collectors.sandbox.clock import read_clock
 from collectors.sandbox.connections import Connections
 from collectors.sandbox.fault_layer import FaultLayer
@@ -69,6 +70,7 @@ class Options:
         awkward: share of photos with an awkward file, of awkward titles, and of flooded places.
         plan: what is to go wrong.
         prerendered: whether Earth Engine's pixels are made beforehand and show no place.
+        keep_bytes: of photos' files and of pixels that are kept on disk once they were made.
     """
 
     seed: int = 0
@@ -83,6 +85,7 @@ class Options:
     awkward: float = 0.0
     plan: FaultPlan = field(default_factory=FaultPlan)
     prerendered: bool = False
+    keep_bytes: int = 0
 
 
 class Meter:
@@ -130,12 +133,13 @@ def make_application(
     traffic = Traffic(time.monotonic)
     faults = Faults(options.plan, time.monotonic)
     landcover = Landcover(options.seed)
+    kept = AnswerCache(options.keep_bytes)
     people = People(options.seed, options.photos, awkward=options.awkward)
     world = SceneWorld(options.seed, landcover, options.scenes)
     routes: list[BaseRoute] = [
         *flickr.routes(
             people,
-            Pictures(options.seed, landcover),
+            Pictures(options.seed, landcover, kept),
             base_url=lambda: url,
             key=options.key,
             secret=options.secret,
@@ -165,6 +169,7 @@ def make_application(
             account=account,
             limits=options.limits,
             prerendered=options.prerendered,
+            kept=kept,
         ),
     ]
     services = Starlette(routes=routes, lifespan=_widen_thread_pool)

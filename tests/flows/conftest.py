@@ -18,20 +18,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+KEPT_BYTES = 2**30
+
+
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Weights of the indoor filter that suit the sandbox's pictures, fitted once for a run."""
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers of a run have in common."""
     folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":  # the workers' folders lie beside one another in the run's own
-        folder = folder.parent
-    with FileLock(folder / "weights.lock"):
-        return make_weights(folder / "weights.pth.tar", SilentWatcher())
+    return folder if worker_id == "master" else folder.parent
+
+
+@pytest.fixture(scope="session")
+def weights(shared: Path) -> Path:
+    """Weights of the indoor filter that suit the sandbox's pictures, fitted once for a run."""
+    with FileLock(shared / "weights.lock"):
+        return make_weights(shared / "weights.pth.tar", SilentWatcher())
 
 
 @pytest.fixture(scope="session")
 def sandbox(weights: Path) -> Iterator[Sandbox]:
     """Both services on loopback."""
-    with Sandbox(seed=3, weights=weights) as box:
+    with Sandbox(seed=3, weights=weights, keep_bytes=KEPT_BYTES) as box:
         yield box
 
 
@@ -54,10 +61,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def built(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of both sensors in two cells, and of Sentinel-2 in others. Not to be changed."""
-    root = tmp_path_factory.mktemp("built") / "dataset"
-    run.build(root)
+def built(run: Run, shared: Path) -> Path:
+    """A dataset of both sensors in two cells, and of Sentinel-2 in others. Not to be changed.
+
+    The worker that asks first builds it for all.
+    """
+    root = shared / "built" / "dataset"
+    with FileLock(shared / "built.lock"):
+        if not root.exists():
+            making = shared / "building" / "dataset"
+            run.build(making)
+            making.parent.rename(root.parent)
     return root
 
 

@@ -27,7 +27,9 @@ def small_catalogue(
     path: Path, change: Callable[[Any], None] = lambda _document: None, *, quota: int = 24
 ) -> Path:
     """Writes the shipped catalogue with two small regions, a small quota, splits, and a change."""
-    yaml = YAML()
+    yaml = YAML(typ="safe")  # by libyaml: comments are lost, and a second is saved
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     document = yaml.load(SHIPPED.read_text(encoding="utf-8"))
     document["regions"] = {
         "bay": {"box": [-123.1, 36.87, -121.05, 37.83]},

@@ -19,6 +19,7 @@ from collectors.sandbox.service_account import ServiceAccount
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from collectors.sandbox.answer_cache import AnswerCache
     from collectors.sandbox.limits import Limits
     from collectors.sandbox.scenes import SceneWorld
 
@@ -62,6 +63,7 @@ def running(
     limits: Limits = REAL_LIMITS,
     now: Callable[[], float] = time.time,
     prerendered: bool = False,
+    kept: AnswerCache | None = None,
 ) -> Iterator[Service]:
     """Runs the routes over a world until the block ends."""
     server = uvicorn.Server(
@@ -79,6 +81,7 @@ def running(
             account=account,
             limits=limits,
             prerendered=prerendered,
+            kept=kept,
         )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)

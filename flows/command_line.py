@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from flows.commands import catalog, describing, indoor, looking, plan, report, upkeep
+from flows.commands import catalog, describing, indoor, looking, plan, render, report, upkeep
 from flows.commands.console import (
     WRONG_USE,
     AsJson,
@@ -241,6 +241,7 @@ app.command()(upkeep.recheck)
 app.command()(describing.publish)
 app.command()(describing.describe)
 app.command()(describing.sample)
+app.command()(render.render)
 app.command()(report.report)
 app.command()(report.serve_report)
 

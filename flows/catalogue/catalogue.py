@@ -26,6 +26,7 @@ from flows.catalogue.blocks import (
     Weights,
 )
 from flows.catalogue.regions import read_polygons, say_nothing
+from flows.catalogue.rendering_blocks import Composite, NormalisedDifference, Rendering
 from flows.catalogue.text import CatalogueError, explain, line_of, read_yaml
 
 if TYPE_CHECKING:
@@ -46,6 +47,20 @@ class Catalogue(Block):
     rules: RuleBlock
     splits: SplitBlock
     products: dict[str, Product]
+    renderings: dict[Name, Rendering] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _renderings_fit(self) -> Catalogue:
+        for name, rendering in self.renderings.items():
+            sensor = self.sensors.get(rendering.sensor)
+            if sensor is None:
+                raise ValueError(
+                    f"renderings.{name}: there is no sensor {rendering.sensor!r} in `sources`"
+                )
+            missing = [band for band in rendering.bands if band not in sensor.bands]
+            if missing:
+                raise ValueError(f"renderings.{name}: {rendering.sensor} has no bands {missing}")
+        return self
 
     @model_validator(mode="after")
     def _sensors_exist(self) -> Catalogue:
@@ -157,9 +172,11 @@ def known_keys() -> dict[str, list[str]]:
     """Returns all keys that the blocks of a catalogue may have, by block."""
     blocks: list[type[BaseModel]] = [
         Region, PhotosSource, SensorSource, RuleBlock, Weights, SplitBlock, Column, Product,
+        Composite, NormalisedDifference,
     ]  # fmt: skip
     keys = {block.__name__: list(block.model_fields) for block in blocks}
-    return keys | {"Catalogue": ["schema", "regions", "sources", "rules", "splits", "products"]}
+    names = ["schema", "regions", "sources", "rules", "splits", "products", "renderings"]
+    return keys | {"Catalogue": names}
 
 
 def _plain(node: Any) -> Any:

@@ -32,7 +32,9 @@ FORM: Final = "webdataset"
 _PRODUCTS: Final = ("chips", "pairs", "photos")
 
 
-def open_export(root: str, *, split: Split | None = None, sensor: str | None = None) -> Samples:
+def open_export(
+    root: str, *, split: Split | str | None = None, sensor: str | None = None
+) -> Samples:
     """Opens the samples of a finished export of the form `webdataset`.
 
     They have the same rows as those of the version, but for where bytes are; a sample is read by

@@ -134,7 +134,7 @@ def test_options_change_what_they_say(samples: Samples) -> None:
 def test_a_batch_knows_whose_its_photos_are(crowded: Samples) -> None:
     """Photos of all chips follow one another, each with the number of its chip."""
     dataset = ChipDataset(crowded, photo_transform=small)
-    numbers = range(min(12, len(crowded)))
+    numbers = range(min(6, len(crowded)))
     items = [dataset[number] for number in numbers]
     batch = collate_chips(items)
     counts = [len(one["points"]) for one in items]
@@ -324,10 +324,11 @@ def test_epochs_differ_and_come_again() -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_training_goes_on_where_it_was_stopped(samples: Samples, workers: int) -> None:
     """A state saved in the middle of an epoch leads to the batches that were to come."""
+    samples = samples.pick(range(21))
     dataset = ChipDataset(samples, bands=["B4"], photos=False)
 
     def loader(count: int) -> ChipLoader:
-        return ChipLoader(dataset, ShardSampler(samples, seed=4), 8, num_workers=count)
+        return ChipLoader(dataset, ShardSampler(samples, seed=4), 4, num_workers=count)
 
     whole = loader(0)
     expected = [batch["number"] for _ in range(2) for batch in whole]
@@ -341,9 +342,9 @@ def test_training_goes_on_where_it_was_stopped(samples: Samples, workers: int) -
     rest = [batch["number"] for _ in range(2) for batch in resumed]
     assert first + rest == expected
     with pytest.raises(ValueError, match="batch_size"):
-        ChipLoader(dataset, ShardSampler(samples, seed=4), 4).load_state_dict(state)
+        ChipLoader(dataset, ShardSampler(samples, seed=4), 2).load_state_dict(state)
     with pytest.raises(ValueError, match="seed"):
-        ChipLoader(dataset, ShardSampler(samples, seed=5), 8).load_state_dict(state)
+        ChipLoader(dataset, ShardSampler(samples, seed=5), 4).load_state_dict(state)
 
 
 def test_damaged_bytes_are_named(samples: Samples, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def read_tiles(
     data: bytes,
     bands: Sequence[int] | None = None,
     add: Callable[[NDArray[Any], NDArray[Any]], None] = add_up,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Returns bands of a chip's file.
 
@@ -68,6 +69,7 @@ def read_tiles(
         bands: Numbers of the bands wanted, from 0, in the order wanted; all by default. Others are
             not decompressed.
         add: Adds up the differences of a tile's rows, as `add_up` does.
+        out: Takes the bands, if it has their shape and type.
 
     Returns:
         (bands, rows, columns), uint8 or uint16.
@@ -76,13 +78,16 @@ def read_tiles(
         ValueError: If the file is damaged, has another layout, or has no such band.
     """
     try:
-        return _read_tiles(data, bands, add)
+        return _read_tiles(data, bands, add, out)
     except (struct.error, KeyError, OSError, IndexError) as error:
         raise ValueError(f"not the file of a chip, or a damaged one ({error})") from error
 
 
 def _read_tiles(
-    data: bytes, bands: Sequence[int] | None, add: Callable[[NDArray[Any], NDArray[Any]], None]
+    data: bytes,
+    bands: Sequence[int] | None,
+    add: Callable[[NDArray[Any], NDArray[Any]], None],
+    out: NDArray[Any] | None,
 ) -> NDArray[Any]:
     tags = _tags(data)
     other = {tag: tags[tag] for tag, value in _EXPECTED.items() if set(tags[tag]) != {value}}
@@ -95,7 +100,10 @@ def _read_tiles(
     wanted = range(count) if bands is None else bands
     if any(not 0 <= band < count for band in wanted):
         raise ValueError(f"the chip has {count} bands, not all of {list(wanted)}")
-    found = np.empty((len(wanted), height, width), kind)
+    shape = (len(wanted), height, width)
+    found = np.empty(shape, kind) if out is None else out
+    if found.shape != shape or found.dtype != kind:
+        raise ValueError(f"the chip has {shape} pixels of {kind}, not {found.shape} {found.dtype}")
     view = memoryview(data)
     unpacked = wide * high * kind.itemsize
     for layer, band in enumerate(wanted):

@@ -134,7 +134,7 @@ def test_no_version_no_sensor_and_no_split_are_said_to_be_none(built: Path, tmp_
     with pytest.raises(SetupError, match=r"no version v0009\. It has v0001"):
         open_samples(str(built), "v0009")
     with pytest.raises(ValueError, match="holdout"):
-        open_samples(str(built), split="holdout")  # type: ignore[arg-type]
+        open_samples(str(built), split="holdout")
 
 
 def test_a_revoked_version_is_refused(built: Path, tmp_path: Path) -> None:

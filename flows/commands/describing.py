@@ -64,23 +64,23 @@ def publish(
             raise SetupError(root, "holds no dataset.", "Build one: terrapair build --root …")
         console = Console(stderr=as_json)
         version, new = publish_version(
-            store, catalogue, settle_seed(store, None), lambda line: _say(console, line)
+            store, catalogue, settle_seed(store, None), lambda line: say(console, line)
         )
         if version is None:
             raise SetupError(root, "has no cell to publish.", "Build one: terrapair build --root …")
         outcome: dict[str, Any] = {"root": store.root, "version": version.name, "new": new}
         outcome |= {product: version.rows(product) for product in ROWS}
         if index_only:
-            with _showing() as progress:
+            with showing() as progress:
                 outcome["index"] = write_index(root, output, version.name, progress)
         if as_json:
             typer.echo(json.dumps(outcome, indent=1))
             return
         how = "published" if new else "nothing is new since"
-        _say(console, f"{how} {version.name}: {_counts(outcome)}")
+        say(console, f"{how} {version.name}: {_counts(outcome)}")
         if index_only:
             index = outcome["index"]
-            _say(console, f"index of {version.name} without photo bytes: {index['root']}")
+            say(console, f"index of {version.name} without photo bytes: {index['root']}")
 
 
 def describe(
@@ -102,15 +102,15 @@ def describe(
     from flows.description.describe import describe_dataset
 
     with plain_errors():
-        with _showing() as progress:
+        with showing() as progress:
             where, paths = describe_dataset(root, version, output, progress)
         if as_json:
             typer.echo(json.dumps({"root": where, "files": paths}, indent=1))
             return
         console = Console()
-        _say(console, f"{len(paths)} descriptions in {where}")
+        say(console, f"{len(paths)} descriptions in {where}")
         for path in paths:
-            _say(console, f"  {path}")
+            say(console, f"  {path}")
 
 
 def sample(
@@ -136,7 +136,7 @@ def sample(
     from flows.excerpts.sample import sample_dataset
 
     with plain_errors():
-        with _showing() as progress:
+        with showing() as progress:
             found = sample_dataset(
                 root, output, version_name=version, pairs=pairs, seed=seed, progress=progress
             )
@@ -145,8 +145,8 @@ def sample(
             return
         console = Console()
         cells = f"{found['cells']:,} {'cell' if found['cells'] == 1 else 'cells'}"
-        _say(console, f"sample of {cells} in {found['root']}: {_counts(found)}")
-        _say(console, f"Check it:    terrapair verify --root {output}")
+        say(console, f"sample of {cells} in {found['root']}: {_counts(found)}")
+        say(console, f"Check it:    terrapair verify --root {output}")
 
 
 def _counts(outcome: dict[str, Any]) -> str:
@@ -155,12 +155,13 @@ def _counts(outcome: dict[str, Any]) -> str:
     )
 
 
-def _say(console: Console, line: str) -> None:
+def say(console: Console, line: str) -> None:
+    """Prints a line as it is, whatever stands in it."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
-def _showing() -> Iterator[Callable[[str, int, int], None]]:
+def showing() -> Iterator[Callable[[str, int, int], None]]:
     """Shows how far something is, on standard error, where that is a terminal."""
     console = Console(stderr=True)
     bar = Progress(

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from flows.commands import catalog, describing, indoor, looking, plan, render, report, upkeep
+from flows.commands import (
+    catalog,
+    describing,
+    export,
+    indoor,
+    looking,
+    plan,
+    render,
+    report,
+    upkeep,
+)
 from flows.commands.console import (
     WRONG_USE,
     AsJson,
@@ -230,6 +240,7 @@ def _real_run(task: Task, *, as_json: bool) -> None:
 
 
 app.add_typer(catalog.catalog_app, name="catalog")
+app.add_typer(export.export_app, name="export")
 app.add_typer(indoor.indoor_app, name="indoor")
 app.command()(plan.plan)
 app.command()(looking.verify)

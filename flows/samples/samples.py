@@ -117,6 +117,11 @@ class Samples:
         own = chosen if self._numbers is None else self._numbers[chosen]
         return Samples(self.root, self.version, self._tables, own)
 
+    @property
+    def cells(self) -> Sequence[CellSamples]:
+        """The tables of all cells, in the order of the samples' numbers, picked or not."""
+        return self._tables.cells
+
     def shard_numbers(self) -> NDArray[np.int64]:
         """Returns for each sample a number of the shard that its chip lies in.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
-from flows.description.table_rows import row_groups
+from flows.products.table_rows import row_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

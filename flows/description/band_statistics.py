@@ -15,7 +15,7 @@ from collectors.chip_files import decode_chip
 from collectors.storage import Missing
 from filters.sampling import seeded_hash
 from flows.description.facts import no_progress
-from flows.description.table_rows import row_groups
+from flows.products.table_rows import row_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

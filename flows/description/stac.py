@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flows.description.bands import band_of, platform_of
-from flows.description.table_rows import row_groups
+from flows.products.table_rows import row_groups
 from flows.products.tables import COMPRESSION, GEOPARQUET_VERSION
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from flows.catalogue.catalogue import find_catalogue, load_catalogue
 from flows.cells.inference import INFERENCE
 from flows.cells.state import CellState, commit_cell, latest_generations, read_commit
 from flows.description.facts import no_progress
-from flows.description.table_rows import CellTables, row_groups
 from flows.products.rows import ROWS
+from flows.products.table_rows import CellTables, row_groups
 from flows.products.tables import check_products, from_arrow
 from flows.products.versions import read_version, settle_seed
 from flows.publishing.publish import publish

@@ -1,0 +1,47 @@
+"""From the bytes of a chip or a photo to its pixels."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from collectors.chip_files import decode_chip
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def read_chip(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Returns all bands of a chip's file as they are.
+
+    Args:
+        data: The file.
+
+    Returns:
+        (bands, rows, columns), in the order of the chip's row; the scene classification, where
+        there is one, is the last. uint16 for Sentinel-2, uint8 for NAIP. Where there is no data,
+        all bands are 0.
+
+    Raises:
+        ValueError: If it is not the file of a chip.
+    """
+    return decode_chip(data).data
+
+
+def read_photo(data: bytes) -> NDArray[np.uint8]:
+    """Returns a photo's pixels.
+
+    Args:
+        data: The JPEG. It has no orientation to heed: photos are stored upright.
+
+    Returns:
+        (rows, columns, 3), red, green and blue of sRGB.
+
+    Raises:
+        OSError: If it is not a JPEG, or is broken.
+    """
+    with Image.open(BytesIO(data), formats=("JPEG",)) as image:
+        return np.asarray(image.convert("RGB"))

@@ -24,16 +24,17 @@ COLOUR_SPACING_M: Final = 80.0
 """The fields vary slowly against this, so they may be interpolated between nodes that close."""
 
 # Regions, valleys, and a few fields or streets: (wavelength in metres, weight).
-_OCTAVES: Final = ((9_000.0, 0.3), (2_400.0, 0.35), (700.0, 0.35))
+_OCTAVES: Final = ((9_000.0, 0.3), (2_400.0, 0.3), (700.0, 0.4))
 _CONTRAST: Final = 4.0
 
-# By the value of `Cover`: how much of what lies beneath shows. Snow hides it, water most of it.
-_SHOWN: Final = np.array([0.6, 1.0, 1.0, 1.0, 1.0, 0.9, 0.15], dtype=np.float32)
+# By the value of `Cover`: how much of what lies beneath shows. Snow hides it;
+# water and leaves take some of it.
+_SHOWN: Final = np.array([0.6, 0.7, 0.8, 1.0, 1.0, 1.0, 0.15], dtype=np.float32)
 
 # What the fields (redness, greenness, paleness) do to light of a colour, as powers of e.
-_RED: Final = (0.40, -0.12, 0.32)
-_GREEN: Final = (0.02, 0.26, 0.32)
-_BLUE: Final = (-0.40, -0.12, 0.32)
+_RED: Final = (0.32, -0.13, 0.32)
+_GREEN: Final = (0.0, 0.26, 0.32)
+_BLUE: Final = (-0.32, -0.13, 0.32)
 _RED_EDGE: Final = (0.25, 0.05, 0.30)
 _NEAR_INFRARED: Final = (0.05, 0.18, 0.25)
 _SHORT_WAVE: Final = (0.28, -0.15, 0.30)
@@ -45,7 +46,6 @@ _OF_BAND: Final[Mapping[str, tuple[float, float, float]]] = {
     "B10": _CIRRUS, "B11": _SHORT_WAVE, "B12": _SHORT_WAVE,
     "R": _RED, "G": _GREEN, "B": _BLUE, "N": _NEAR_INFRARED,
 }  # fmt: skip
-_SEEN: Final = np.array((_RED, _GREEN, _BLUE), dtype=np.float32)
 
 
 class GroundColour:
@@ -94,8 +94,7 @@ def brighten(band: str, fields: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         Array of the trailing shape.
     """
-    factors: NDArray[np.float32] = np.exp(np.tensordot(_weights(band), fields, axes=1))
-    return factors
+    return _factors(_OF_BAND[band], fields)
 
 
 def tint(fields: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -107,9 +106,17 @@ def tint(fields: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         Array of the trailing shape and a last axis of 3.
     """
-    factors: NDArray[np.float32] = np.exp(np.moveaxis(np.tensordot(_SEEN, fields, axes=1), 0, -1))
+    return np.stack([_factors(weights, fields) for weights in (_RED, _GREEN, _BLUE)], axis=-1)
+
+
+def _factors(
+    weights: tuple[float, float, float], fields: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return e to the power of the weighted sum, which is within 0.8, but for 4 %.
+
+    Sums and products alone: they have the same bits on every processor, which `exp` has not.
+    """
+    power = sum(np.float32(weight) * field for weight, field in zip(weights, fields, strict=True))
+    third, half, one = np.float32(1 / 6), np.float32(0.5), np.float32(1.0)
+    factors: NDArray[np.float32] = one + power * (one + power * (half + power * third))
     return factors
-
-
-def _weights(band: str) -> NDArray[np.float32]:
-    return np.array(_OF_BAND[band], dtype=np.float32)

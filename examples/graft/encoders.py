@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from torch import nn
@@ -11,8 +12,12 @@ if TYPE_CHECKING:
 
 DIMENSIONS: Final = 64
 
-SHRINK: Final = 4
+SHRINK: Final = 8
 """Pixels of a chip that are averaged, each way, before anything is learned."""
+
+DARKEST: Final = 0.02
+"""Added before logarithms are taken. Colours are products of the light and of what it falls on; of
+their logarithms, one can be taken from the other by a sum."""
 
 PATCH_PX: Final = 16
 """Pixels along the side of a patch, as in GRAFT's ViT-B/16."""
@@ -27,26 +32,28 @@ class PhotoEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 24, 48, 64)
+        widths = (3, 16, 32, 48)
         self.layers = nn.Sequential(
+            nn.BatchNorm2d(widths[0]),
             *(
                 nn.Sequential(
                     nn.Conv2d(before, after, 3, stride=2, padding=1),
                     nn.BatchNorm2d(after),
                     nn.GELU(),
                 )
-                for before, after in zip(widths, widths[1:], strict=False)
+                for before, after in pairwise(widths)
             ),
             nn.AdaptiveAvgPool2d((4, 1)),
             nn.Flatten(),
-            nn.Linear(4 * widths[-1], 128),
+            nn.Dropout(0.2),
+            nn.Linear(4 * widths[-1], 96),
             nn.GELU(),
-            nn.Linear(128, DIMENSIONS),
+            nn.Linear(96, DIMENSIONS),
         )
 
     def forward(self, photos: Tensor) -> Tensor:
         """See the class."""
-        embeddings: Tensor = self.layers(photos)
+        embeddings: Tensor = self.layers((photos + DARKEST).log())
         return embeddings
 
 
@@ -62,13 +69,13 @@ class SatelliteEncoder(nn.Module):
 
     def __init__(self, bands: int) -> None:
         super().__init__()
-        side = PATCH_PX // SHRINK
         self.patches = nn.Sequential(
             nn.BatchNorm2d(bands),
-            nn.Conv2d(bands, 96, side, stride=side),
-            nn.BatchNorm2d(96),
+            nn.Conv2d(bands, 64, 1),
             nn.GELU(),
-            nn.Conv2d(96, 96, 1),
+            nn.AvgPool2d(PATCH_PX // SHRINK),
+            nn.BatchNorm2d(64),
+            nn.Conv2d(64, 96, 1),
             nn.BatchNorm2d(96),
             nn.GELU(),
         )
@@ -77,6 +84,6 @@ class SatelliteEncoder(nn.Module):
 
     def forward(self, chips: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the embeddings of the chips, (N, D), and the map of their patches."""
-        features = self.patches(chips)
+        features = self.patches((chips + DARKEST).log())
         image: Tensor = self.image_head(features.mean(dim=(2, 3)))
         return image, self.pixel_head(features)

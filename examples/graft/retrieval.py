@@ -47,10 +47,12 @@ class Level:
         Photos of a cell are alike and stand or fall together, so cells are drawn, not photos.
         """
         cells = np.unique(self.cell)
-        sums = np.array([
-            (self.found[self.cell == cell].sum(), self.chance[self.cell == cell].sum())
-            for cell in cells
-        ])
+        sums = np.array(
+            [
+                (self.found[self.cell == cell].sum(), self.chance[self.cell == cell].sum())
+                for cell in cells
+            ]
+        )
         drawn = np.random.default_rng(seed).integers(len(cells), size=(RESAMPLES, len(cells)))
         found, chance = sums[drawn].sum(axis=1).T
         low, high = np.percentile(found / chance, (2.5, 97.5))
@@ -80,9 +82,9 @@ def retrieve(encoders: Encoders, ground: Ground) -> tuple[Level, Level]:
     to_chips = shown @ normalize(image, dim=1).T
     patches = normalize(maps, dim=1)[of].flatten(2)
     to_patches = torch.einsum("pd,pdn->pn", shown, patches)
-    row, column = torch.div(
-        ground.points - room * SHRINK, PATCH_PX, rounding_mode="floor"
-    ).long().unbind(1)
+    row, column = (
+        torch.div(ground.points - room * SHRINK, PATCH_PX, rounding_mode="floor").long().unbind(1)
+    )
     own = row * maps.shape[3] + column
     return (
         Level(_first(to_chips, of), np.full(len(of), 1 / to_chips.shape[1]), cell),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import torch
 
-from examples.graft.encoders import SHRINK, PhotoEncoder, SatelliteEncoder
+from examples.graft.encoders import PATCH_PX, SHRINK, PhotoEncoder, SatelliteEncoder
 from flows.training.contrastive_losses import embeddings_at, image_level_loss, pixel_level_loss
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ CROP_PX: Final = 224
 
 CHIPS_AT_ONCE: Final = 32
 LEARNING_RATE: Final = 3e-3
-STEPS: Final = 150
+STEPS: Final = 120
 
 Spoiling = Literal["none", "shuffled", "swapped", "mirrored"]
 """What is done to the pairs before training: nothing; each photo goes to another's chip and pixel;
@@ -95,10 +94,12 @@ def _draw_batch(
     # Around the middle, where the photos are: half of the room, so that few are lost.
     corners = room // 4 + torch.randint(room // 2 + 1, (len(chosen), 2), generator=source)
     side = CROP_PX // SHRINK
-    chips = torch.stack([
-        ground.chips[chip, :, row : row + side, column : column + side]
-        for chip, (row, column) in zip(chosen.tolist(), corners.tolist(), strict=True)
-    ])
+    chips = torch.stack(
+        [
+            ground.chips[chip, :, row : row + side, column : column + side]
+            for chip, (row, column) in zip(chosen.tolist(), corners.tolist(), strict=True)
+        ]
+    )
     number = torch.full((len(ground.chips),), -1)
     number[chosen] = torch.arange(len(chosen))
     photo = (number[ground.chip_of_photo] >= 0).nonzero()[:, 0]
@@ -112,15 +113,14 @@ def _vary(photos: Tensor, source: torch.Generator) -> Tensor:
     """Mirrors half of the photos and changes exposure and white balance a little."""
     mirrored = torch.rand(len(photos), 1, 1, 1, generator=source) < 0.5
     photos = torch.where(mirrored, photos.flip(3), photos)
-    light = 0.06 * torch.randn(len(photos), 3, 1, 1, generator=source)
-    return photos * light.exp()
+    exposure = 0.12 * torch.randn(len(photos), 1, 1, 1, generator=source)
+    balance = 0.04 * torch.randn(len(photos), 3, 1, 1, generator=source)
+    return photos * (exposure + balance).exp()
 
 
 def _loss(
     encoders: Encoders, chips: Tensor, photos: Tensor, points: Tensor, chip_of_photo: Tensor
 ) -> Tensor:
-    from examples.graft.encoders import PATCH_PX
-
     image, maps = encoders.satellite(chips)
     shown = encoders.photo(photos)
     under = embeddings_at(maps, chip_of_photo, points, patch_px=PATCH_PX)

@@ -112,9 +112,7 @@ def pixel_level_loss(
     return (loss + other) / 2
 
 
-def embeddings_at(
-    maps: Tensor, chip_of_photo: Tensor, points: Tensor, *, patch_px: int
-) -> Tensor:
+def embeddings_at(maps: Tensor, chip_of_photo: Tensor, points: Tensor, *, patch_px: int) -> Tensor:
     """Returns the embeddings of the patches that hold the photos' pixels.
 
     Args:

@@ -112,9 +112,7 @@ def test_gradients_are_those_of_the_formula(symmetric: bool) -> None:
 
 
 @given(batches, st.integers(0, 10_000))
-def test_the_order_of_the_batch_does_not_matter(
-    made: tuple[torch.Tensor, ...], seed: int
-) -> None:
+def test_the_order_of_the_batch_does_not_matter(made: tuple[torch.Tensor, ...], seed: int) -> None:
     """Photos in another order, and chips in another order, give the same loss."""
     chips, points, photos, of = made
     source = torch.Generator().manual_seed(seed)
@@ -123,14 +121,10 @@ def test_the_order_of_the_batch_does_not_matter(
     number = torch.argsort(shift)  # the new number of each chip
     for symmetric in (False, True):
         image = image_level_loss(chips, photos, of, symmetric=symmetric)
-        turned = image_level_loss(
-            chips[shift], photos[turn], number[of[turn]], symmetric=symmetric
-        )
+        turned = image_level_loss(chips[shift], photos[turn], number[of[turn]], symmetric=symmetric)
         torch.testing.assert_close(turned, image)
         pixel = pixel_level_loss(points, photos, of, symmetric=symmetric)
-        turned = pixel_level_loss(
-            points[turn], photos[turn], number[of[turn]], symmetric=symmetric
-        )
+        turned = pixel_level_loss(points[turn], photos[turn], number[of[turn]], symmetric=symmetric)
         torch.testing.assert_close(turned, pixel)
 
 
@@ -217,7 +211,7 @@ def test_what_does_not_fit_is_refused() -> None:
         image_level_loss(chips, photos, of + 3)
     with pytest.raises(ValueError, match="chip_of_photo is -1"):
         pixel_level_loss(points, photos, torch.full((5,), -1))
-    with pytest.raises(ValueError, match="4 points|points do not fit"):
+    with pytest.raises(ValueError, match="points do not fit"):
         pixel_level_loss(points[:4], photos, of)
     with pytest.raises(ValueError, match=r"embeddings are \(chips, D\)"):
         image_level_loss(chips[:, :3], photos, of)

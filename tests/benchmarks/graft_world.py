@@ -20,8 +20,8 @@ from tests.flows.runs import Run, small_catalogue
 if TYPE_CHECKING:
     from pathlib import Path
 
-CELLS: Final = [Cell(row, column) for row in range(120, 126) for column in range(176, 182)]
-"""36 cells in a square, 44° to 50° north."""
+CELLS: Final = [Cell(row, column) for row in range(120, 124) for column in range(176, 181)]
+"""20 cells beside one another, 39° to 43° north."""
 
 SPOTS: Final = 8
 PHOTOS_OF_SPOT: Final = 6
@@ -31,6 +31,9 @@ of the chip, its area of interest, 1,120 m each way, holds the others."""
 
 CELL_MARGIN: Final = 0.14
 """Spots keep this share of a cell from its edges, so that no chip ends in `none`."""
+
+PHOTO_PX: Final = 160
+"""Shortest side of the stored photos: the example looks at 36 rows of them."""
 
 METRES_PER_DEGREE: Final = 111_195.0
 FIRST_QUARTER: Final = datetime(2019, 1, 1, tzinfo=UTC)
@@ -92,6 +95,7 @@ def build_world(folder: Path, weights: Path, *, cells: list[Cell], seed: int = S
         document["regions"] = {
             "ground": {"box": [west, south, east, north], "sensors": ["sentinel2"]}
         }
+        document["rules"]["photo_shortest_side_px"] = PHOTO_PX
         document["splits"] |= {"train_pct": 60, "val_pct": 0, "test_pct": 40}
 
     catalogue = small_catalogue(folder / "data_catalog.yaml", change, quota=SPOTS * PHOTOS_OF_SPOT)

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from collectors.chip_files import decode_chip
+from flows.samples.chip_tiles import read_tiles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
-def read_chip(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Returns all bands of a chip's file as they are.
+def read_chip(
+    data: bytes, bands: Sequence[int] | None = None
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Returns bands of a chip's file as they are.
 
     Args:
         data: The file.
+        bands: Numbers of the bands wanted, from 0; all by default.
 
     Returns:
         (bands, rows, columns), in the order of the chip's row; the scene classification, where
@@ -26,9 +31,9 @@ def read_chip(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
         all bands are 0.
 
     Raises:
-        ValueError: If it is not the file of a chip.
+        ValueError: If it is not the file of a chip, or is damaged.
     """
-    return decode_chip(data).data
+    return read_tiles(data, bands)
 
 
 def read_photo(data: bytes) -> NDArray[np.uint8]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from collectors.storage import Missing
+from collectors.storage import Missing, StorageError
 from collectors.transport import SetupError
+from flows.samples.forked_reads import is_forked, read_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,7 +93,7 @@ def merged_ranges(places: Iterable[MemberPlace], gap: int) -> list[ByteRange]:
 
 
 def read_members(
-    store: Store, places: Sequence[MemberPlace], *, gap: int | None = None
+    store: Store, places: Sequence[MemberPlace], *, gap: int | None = None, check: bool = True
 ) -> list[bytes]:
     """Reads the bytes of many places in as few requests as possible.
 
@@ -99,6 +101,7 @@ def read_members(
         store: The dataset, or an export.
         places: Where they are.
         gap: Bytes between two places that are read along; `REMOTE_GAP` or `LOCAL_GAP` by default.
+        check: False leaves the check to the caller, by `check_member`.
 
     Returns:
         The bytes of each place, in the order of `places`.
@@ -121,35 +124,68 @@ def read_members(
             if one.offset <= place.offset and place.offset + place.size <= one.offset + one.size
         )  # fmt: skip
         begin = place.offset - whole.offset
-        found.append(_checked(store, place, read[whole][begin : begin + place.size]))
+        found.append(read[whole][begin : begin + place.size])
+    if check:
+        for place, data in zip(places, found, strict=True):
+            check_member(store.root, place, data)
     return found
 
 
-def _read_ranges(store: Store, ranges: Sequence[ByteRange]) -> list[bytes]:
-    if len(ranges) <= 1 or store.local_path("any") is not None:
-        return [_read_range(store, one) for one in ranges]
-    with ThreadPoolExecutor(min(_TOGETHER, len(ranges)), "ranges") as pool:
-        return list(pool.map(lambda one: _read_range(store, one), ranges))
+def check_member(root: str, place: MemberPlace, data: bytes) -> None:
+    """Sees that bytes are those that the tables name.
 
-
-def _read_range(store: Store, wanted: ByteRange) -> bytes:
-    try:
-        return store.read_range(wanted.path, wanted.offset, wanted.size)
-    except Missing:
-        raise SetupError(
-            store.uri(wanted.path), "is not there, and the tables name it.",
-            "A newer version may have taken its place: open that one. `terrapair verify` says what"
-            " else is missing.",
-        ) from None  # fmt: skip
-
-
-def _checked(store: Store, place: MemberPlace, data: bytes) -> bytes:
+    Raises:
+        SetupError: If they are not.
+    """
     if len(data) != place.size or hashlib.sha256(data).hexdigest() != place.sha256:
         raise SetupError(
-            store.uri(place.path),
+            f"{root}/{place.path}",
             f"does not hold, at {place.offset}, the {place.size} bytes that the tables name"
             " (another SHA-256).",
             "Copy the file anew from where the dataset is whole; `terrapair verify` says what else"
             " is damaged.",
         )
-    return data
+
+
+def _read_ranges(store: Store, ranges: Sequence[ByteRange]) -> list[bytes]:
+    if store.local_path("any") is not None:
+        return [_read_file(store, one) for one in ranges]
+    if is_forked():
+        try:
+            return read_ranges(store.root, [(one.path, one.offset, one.size) for one in ranges])
+        except Missing as error:
+            raise _gone(str(error)) from None
+    if len(ranges) <= 1:
+        return [_read_object(store, one) for one in ranges]
+    with ThreadPoolExecutor(min(_TOGETHER, len(ranges)), "ranges") as pool:
+        return list(pool.map(lambda one: _read_object(store, one), ranges))
+
+
+def _read_file(store: Store, wanted: ByteRange) -> bytes:
+    """Reads a local file without obstore, which a process that was forked cannot use."""
+    path = store.local_path(wanted.path)
+    assert path is not None  # noqa: S101 - the storage is local
+    try:
+        with path.open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), wanted.size, wanted.offset)
+    except FileNotFoundError:
+        raise _gone(str(path)) from None
+    except OSError as error:
+        raise StorageError(
+            str(path), f"cannot be read ({error.strerror}).", "See who may read it, and the disk."
+        ) from error
+
+
+def _read_object(store: Store, wanted: ByteRange) -> bytes:
+    try:
+        return store.read_range(wanted.path, wanted.offset, wanted.size)
+    except Missing:
+        raise _gone(store.uri(wanted.path)) from None
+
+
+def _gone(where: str) -> SetupError:
+    return SetupError(
+        where, "is not there, and the tables name it.",
+        "A newer version may have taken its place: open that one. `terrapair verify` says what else"
+        " is missing.",
+    )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Training on a version: a PyTorch dataset, batches, and the losses of the GRAFT recipe."""
+"""Chips with their photos as PyTorch takes them: a dataset, batches, an order, and losses."""

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from collectors.chip_files import decode_chip
+from collectors.chip_files import decode_chip, encode_chip
+from collectors.geo import ChipGrid
+from collectors.records import ChipPixels
 from collectors.storage import open_store
 from collectors.transport import SetupError
 from filters.splits import Split
@@ -169,6 +172,46 @@ def test_damaged_and_missing_bytes_are_named(samples: Samples, tmp_path: Path) -
     copy.write_bytes(data[: sample.place.offset + 10])
     with pytest.raises(SetupError, match=sample.place.path):
         read_members(store, [sample.place])
+
+
+@pytest.mark.parametrize("side", [160, 224, 448, 464])
+def test_chips_of_any_side_and_type_are_read_as_gdal_reads_them(side: int) -> None:
+    """Tiles that reach beyond the chip, differences that wrap around: the pixels are GDAL's."""
+    chance = np.random.default_rng(side)
+    grid = ChipGrid("EPSG:32632", 500_000.0, 5_000_000.0, 10.0, side)
+    quality = chance.integers(0, 12, (side, side), np.uint8)
+    for data, names, scl in (
+        (chance.integers(0, 65_536, (2, side, side), np.uint16), ("B2", "B3"), quality),
+        (chance.integers(0, 256, (3, side, side), np.uint8), ("R", "G", "B"), None),
+        (np.full((1, side, side), 65_535, np.uint16), ("B2",), quality),
+    ):
+        file = encode_chip(ChipPixels.of(names, data, scl), grid, tags={"scene": "made up"})
+        expected = decode_chip(file).data
+        assert np.array_equal(read_chip(file), expected)
+        assert read_chip(file).dtype == expected.dtype
+        assert np.array_equal(read_chip(file, [len(expected) - 1, 0]), expected[[-1, 0]])
+
+
+def test_what_is_no_chip_is_refused(samples: Samples) -> None:
+    """Other TIFFs, cut files and bands that are not there end in an error that says so."""
+    data = read_members(samples.open_store(), [samples[0].place])[0]
+    with pytest.raises(ValueError, match="no little-endian TIFF"):
+        read_chip(b"\xff\xd8\xff\xe0 a photo")
+    for cut in (6, 300, len(data) - 2_000):
+        with pytest.raises(ValueError, match="not the file of a chip"):
+            read_chip(data[:cut])
+    with pytest.raises(ValueError, match=r"bands, not all of \[0, 40\]"):
+        read_chip(data, [0, 40])
+    with rasterio.MemoryFile() as file:
+        profile = {
+            "driver": "GTiff", "width": 32, "height": 32, "count": 1, "dtype": "uint8",
+            "compress": "deflate", "tiled": True, "blockxsize": 16, "blockysize": 16,
+            "crs": "EPSG:32632", "transform": rasterio.Affine(1, 0, 0, 0, -1, 0),
+        }  # fmt: skip
+        with file.open(**profile) as target:
+            target.write(np.ones((1, 32, 32), np.uint8))
+        with pytest.raises(ValueError, match="not the"):
+            read_chip(bytes(file.getbuffer()))
 
 
 _PLACES = st.lists(

@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo test lint audit bench lock clean
+.PHONY: help setup demo test proof lint audit bench lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/'
@@ -34,6 +34,9 @@ demo: $(VENV)/.ready  ## builds a small dataset in ./demo, against services on t
 
 test: $(VENV)/.ready  ## the test suite
 	$(RUN)/python -m pytest -q --numprocesses 2 --dist loadfile
+
+proof: $(VENV)/.ready  ## trains on a dataset's pairs and asks about ground that was not seen: are the pairs right?
+	$(RUN)/python -m pytest tests/benchmarks/test_graft.py -q -s -m benchmark
 
 lint: $(VENV)/.ready  ## style, types and who may import whom
 	$(RUN)/ruff check .

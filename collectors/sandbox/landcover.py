@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from collectors.sandbox.chance import hash_keys
+from collectors.sandbox.ground_colour import GroundColour, show
 from collectors.sandbox.noise import CIRCUMFERENCE_M, EARTH_RADIUS_M, layered_noise
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Landcover:
 
     def __init__(self, seed: int) -> None:
         self._seed = hash_keys(seed, "landcover")
+        self._colour = GroundColour(seed)
 
     def cover(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.uint8]:
         """Return the `Cover` value at each place.
@@ -77,6 +79,22 @@ class Landcover:
         """
         x, y = mercator(lon, lat)
         return stretch(self.coarse_texture(x, y) + self.fine_texture(x, y))
+
+    def colour(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.float32]:
+        """Return how the colour at each place differs from what is usual for its cover.
+
+        Args:
+            lon: Longitudes in degrees, any shape.
+            lat: Latitudes in degrees, same shape.
+
+        Returns:
+            Array (3, ...) of redness, greenness and paleness, each -1 to 1.
+        """
+        return show(self._colour.fields(*mercator(lon, lat)), self.cover(lon, lat))
+
+    def colour_fields(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the fields of the ground's colour (Mercator metres); see `GroundColour`."""
+        return self._colour.fields(x, y)
 
     def fields(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the smooth fields that decide the cover, on the Mercator plane in metres.

@@ -11,6 +11,7 @@ import shapely
 from collectors.sandbox.clouds import NODE_STEP, CloudCover, thickness
 from collectors.sandbox.frames import WindowFrame
 from collectors.sandbox.geometry import LONLAT, reproject
+from collectors.sandbox.ground_colour import COLOUR_SPACING_M, brighten, show
 from collectors.sandbox.landcover import Cover, classify, stretch, stretch_coarse
 from collectors.sandbox.noise import uniform
 from collectors.sandbox.scenes import Sensor
@@ -93,6 +94,14 @@ class SceneLayers:
         return classify(self._frame.place_field(step, self._landcover.fields))
 
     @cached_property
+    def colour(self) -> NDArray[np.float32]:
+        """How the ground's colour differs from the usual, (3, rows, columns)."""
+        if self._parent is not None:
+            return self._parent.colour[:, :: self._step, :: self._step]
+        step = max(1, int(COLOUR_SPACING_M / self._scene.gsd))
+        return show(self._frame.place_field(step, self._landcover.colour_fields), self.cover)
+
+    @cached_property
     def texture(self) -> NDArray[np.float32]:
         """Fine brightness, 0 to 1."""
         if self._parent is not None:
@@ -157,7 +166,7 @@ class SceneLayers:
         scene = self._scene
         haze = uniform(scene.seed, 2) + (1.0 if scene.sensor is Sensor.S2_L1C else 0.0)
         table = reflectance(band.name, self._greenness, haze)
-        values = table[self.cover] * self._shade
+        values = table[self.cover] * self._shade * brighten(band.name, self.colour)
         if bool(self.shadows.any()):
             values[self.shadows] *= np.float32(0.45)
         if self.opacity is not None:
@@ -167,7 +176,7 @@ class SceneLayers:
 
     def _aerial(self, band: Band) -> NDArray[np.uint8]:
         table = aerial_brightness(band.name, self._greenness, self._scene.seed)
-        values = table[self.cover] * self._shade
+        values = table[self.cover] * self._shade * brighten(band.name, self.colour)
         stored: NDArray[np.uint8] = np.clip(values, 1.0, 255.0).astype(np.uint8)
         return stored
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw
 
+from collectors.sandbox.ground_colour import tint
 from collectors.sandbox.landcover import Cover
 from collectors.sandbox.light import Colour, Light, blend, draw_light
 from collectors.sandbox.silhouettes import Stand, draw_silhouette
@@ -155,6 +156,7 @@ def _paint_ground(
     covers = landcover.cover(*where)
     texture = landcover.texture(*where)[..., np.newaxis]
     ground = _ground_colours(view.viewpoint.summer)[covers] * (0.62 + 0.76 * texture)
+    ground *= tint(landcover.colour(*where))
     veil = np.clip(ahead / _FARTHEST_M, 0.0, 0.7)[:, np.newaxis, np.newaxis].astype(np.float32)
     ground = ground * (1 - veil) + np.asarray(haze, dtype=np.float32) * veil
     painted = Image.fromarray(light.tone(ground))
@@ -210,7 +212,9 @@ def _choose_stands(
     distances = sorted((12.0 * 14.0 ** draws.uniform() for _ in range(_THINGS)), reverse=True)
     across = [draws.uniform(-0.55, 0.55) for _ in distances]
     ahead = np.array(distances)
-    covers = landcover.cover(*view.places(ahead, ahead * np.array(across)))
+    where = view.places(ahead, ahead * np.array(across))
+    covers = landcover.cover(*where)
+    tints = tint(landcover.colour(*where))
     below = view.height - view.horizon
     return [
         (
@@ -222,7 +226,10 @@ def _choose_stands(
                 veil=min(0.65, distance / _FARTHEST_M),
                 haze=haze,
                 vanishing=(view.width / 2, float(view.horizon)),
+                tint=own,
             ),
         )
-        for distance, aside, cover in zip(distances, across, covers.tolist(), strict=True)
+        for distance, aside, cover, own in zip(
+            distances, across, covers.tolist(), tints.tolist(), strict=True
+        )
     ]

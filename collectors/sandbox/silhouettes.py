@@ -29,6 +29,7 @@ class Stand:
         veil: share of the haze, 0..1.
         haze: colour of the haze.
         vanishing: (column, row) where parallels meet.
+        tint: factors on red, green and blue: the place's own stone and leaves.
     """
 
     column: float
@@ -37,10 +38,12 @@ class Stand:
     veil: float
     haze: Colour
     vanishing: tuple[float, float]
+    tint: Colour
 
     def ink(self, light: Light, colour: Colour) -> Ink:
         """Gives a colour as it is seen through the air between."""
-        return light.ink(blend(colour, self.haze, self.veil))
+        red, green, blue = (c * t for c, t in zip(colour, self.tint, strict=True))
+        return light.ink(blend((red, green, blue), self.haze, self.veil))
 
 
 def draw_silhouette(pen: ImageDraw, draws: Draws, light: Light, cover: Cover, stand: Stand) -> None:

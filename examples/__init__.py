@@ -1,0 +1,1 @@
+"""Programs to learn from: what can be done with a dataset."""

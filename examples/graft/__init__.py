@@ -1,0 +1,1 @@
+"""GRAFT in small: two encoders, trained from nothing on a version, and what they learned."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -169,11 +169,12 @@ def grounds_of(region: Polygon | MultiPolygon) -> Iterator[Ground]:
     west, south, east, north = region.bounds
     low, high = Cell.at(west, south), Cell.at(min(east, math.nextafter(180, 0)), north)
     for row in range(low.row, high.row + 1):
-        for column in range(low.column, high.column + 1):
-            cell = Cell(row, column)
-            whole = cell.box.polygon()
-            if not region.intersects(whole):
-                continue
+        cells = [Cell(row, column) for column in range(low.column, high.column + 1)]
+        edges = np.array([astuple(cell.box) for cell in cells])  # west, south, east, north
+        wholes = shapely.box(*edges.T)
+        # One question for a row: a region around the world has tens of thousands of cells.
+        for place in np.flatnonzero(shapely.intersects(region, wholes)).tolist():
+            cell, whole = cells[place], wholes[place]
             part = whole if region.contains_properly(whole) else region.intersection(whole)
             areas = [piece for piece in polygons_in(part) if piece.area > 0]
             if not areas:

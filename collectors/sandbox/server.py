@@ -8,9 +8,8 @@ import socket
 import sys
 import threading
 import time
-from collections import Counter
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,20 +23,19 @@ from collectors.sandbox import earth_engine, flickr
 from collectors.sandbox.answer_cache import AnswerCache
 from collectors.sandbox.clock import read_clock
 from collectors.sandbox.connections import Connections
+from collectors.sandbox.controls import FaultChanger, Meter, change_photos, reset
 from collectors.sandbox.fault_layer import FaultLayer
-from collectors.sandbox.fault_plans import parse_plan
 from collectors.sandbox.faults import FaultPlan, Faults
 from collectors.sandbox.landcover import Landcover
 from collectors.sandbox.limits import REAL_LIMITS, Limits
 from collectors.sandbox.people import People
-from collectors.sandbox.photo_changes import parse_changes
 from collectors.sandbox.pictures import Pictures
 from collectors.sandbox.scenes import SceneWorld
 from collectors.sandbox.service_account import ServiceAccount
 from collectors.sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from starlette.requests import Request
@@ -88,29 +86,6 @@ class Options:
     keep_bytes: int = 0
 
 
-class Meter:
-    """Counts requests by kind; may be called from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-
-    def count(self, kind: str) -> None:
-        """Counts one request."""
-        with self._lock:
-            self._counts[kind] += 1
-
-    def read(self) -> dict[str, int]:
-        """Gives the number of requests by kind; kinds that never came are missing."""
-        with self._lock:
-            return dict(self._counts)
-
-    def reset(self) -> None:
-        """Sets all counts to 0."""
-        with self._lock:
-            self._counts.clear()
-
-
 def make_application(
     options: Options, url: str, account: ServiceAccount, connections: Connections
 ) -> ASGIApp:
@@ -152,14 +127,14 @@ def make_application(
         Route("/_sandbox/health", lambda _: JSONResponse({"status": "ok"})),
         Route("/_sandbox/counts", lambda _: JSONResponse(meter.read())),
         Route("/_sandbox/traffic", traffic.answer),
-        Route("/_sandbox/reset", partial(_reset, meter, traffic), methods=["POST"]),
+        Route("/_sandbox/reset", partial(reset, meter, traffic), methods=["POST"]),
         Route("/_sandbox/faults", lambda _: JSONResponse(faults.done()), methods=["GET"]),
         Route(
             "/_sandbox/faults",
-            _FaultChanger(faults, options.plan.latency_s).change,
+            FaultChanger(faults, options.plan.latency_s).change,
             methods=["POST"],
         ),
-        Route("/_sandbox/photos", partial(_change_photos, people), methods=["POST"]),
+        Route("/_sandbox/photos", partial(change_photos, people), methods=["POST"]),
         Route("/weights/{name}", lambda request: _serve_weights(options.weights, request)),
         *earth_engine.routes(
             world,
@@ -276,38 +251,6 @@ def _end_with_parent(server: uvicorn.Server) -> None:
 async def _widen_thread_pool(application: Starlette) -> AsyncIterator[None]:  # noqa: ARG001
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     yield
-
-
-class _FaultChanger:
-    """Takes another plan of faults while the sandbox runs."""
-
-    def __init__(self, faults: Faults, latency_s: Mapping[str, float]) -> None:
-        self._faults = faults
-        self._latency_s = latency_s
-
-    async def change(self, request: Request) -> Response:
-        """Takes the plan; what it does not say of latency stays as it was at the start."""
-        try:
-            plan = parse_plan(json.loads(await request.body()))
-        except ValueError as error:
-            return JSONResponse({"error": str(error)}, 400)
-        self._faults.replace(replace(plan, latency_s={**self._latency_s, **plan.latency_s}))
-        return Response(status_code=204)
-
-
-async def _change_photos(people: People, request: Request) -> Response:
-    """Takes what became of photos; what was said before of any of them holds no more."""
-    try:
-        people.changes = parse_changes(json.loads(await request.body()))
-    except (ValueError, TypeError) as error:
-        return JSONResponse({"error": str(error)}, 400)
-    return Response(status_code=204)
-
-
-async def _reset(meter: Meter, traffic: Traffic, _request: Request) -> Response:
-    meter.reset()
-    traffic.reset()
-    return Response(status_code=204)
 
 
 def _serve_weights(weights: Path | None, request: Request) -> Response:

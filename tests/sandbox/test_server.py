@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from collectors.sandbox import Sandbox, SandboxError
+from collectors.sandbox.controls import Meter
 from collectors.sandbox.process import _ROOT
-from collectors.sandbox.server import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

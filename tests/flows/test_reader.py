@@ -151,6 +151,11 @@ def test_a_batch_knows_whose_its_photos_are(crowded: Samples) -> None:
         assert torch.equal(batch["points"][place], items[chip]["points"][own])
         assert batch["title"][place] == items[chip]["title"][own]
     assert batch["chip_id"] == [one["chip_id"] for one in items]
+    together = collate_chips(dataset.__getitems__(list(numbers)))
+    assert torch.equal(together["image"], batch["image"])
+    assert torch.equal(together["mask"], batch["mask"])
+    backwards = collate_chips(dataset.__getitems__(list(numbers))[::-1])
+    assert torch.equal(backwards["image"], batch["image"].flip(0))
     mixed = collate_chips([ChipDataset(crowded)[number] for number in numbers])
     assert [one.shape[0] for one in mixed["photos"]] == [3] * sum(counts)
 

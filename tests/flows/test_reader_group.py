@@ -68,14 +68,16 @@ def test_the_readme_s_training_runs_with_the_group_alone(built: Path) -> None:
     found = re.search(r"```python\n(.*?)```", section, re.DOTALL)
     assert found is not None
     snippet = found[1].replace('"demo"', repr(str(built)))
-    check = "print(len(samples), sorted(batch), state['epoch'], tuple(batch['photos'].shape[1:]))"
+    snippet = snippet.replace("in loader:", "in islice(loader, 2):")
+    check = "print(len(samples), sorted(batch), state['batches'], tuple(batch['photos'].shape[1:]))"
+    script = f"from itertools import islice\nrefused = {refused!r}\n{HOOK}\n{snippet}\n{check}"
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"refused = {refused!r}\n{HOOK}\n{snippet}\n{check}"],
+        [sys.executable, "-W", "error", "-c", script],
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "'chip_index'" in ran.stdout
-    assert ran.stdout.rstrip().endswith("1 (3, 224, 224)")
+    assert ran.stdout.rstrip().endswith("2 (3, 224, 224)")
 
 
 def test_the_group_is_a_part_of_the_dependencies() -> None:

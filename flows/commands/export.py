@@ -23,7 +23,8 @@ export_app = typer.Typer(
     help=(
         "Writes a version in a form that other programs read.\n\n"
         "The same version and options give the same bytes. Stopped at any instant, the same command"
-        " goes on. `export.json`, written last, names every file with size and SHA-256."
+        " goes on. `export.json`, written last, names every file with size and SHA-256.\n\n"
+        "Example: `terrapair export webdataset --root ./dataset --output ./shards`"
     ),
     no_args_is_help=True,
 )

@@ -16,6 +16,9 @@ import webdataset
 from filters.splits import Split
 from flows.exports.exporting import export_version
 from flows.exports.webdataset_shards import WebDatasetShards
+from flows.samples.exported import open_export
+from flows.samples.members import merged_ranges, read_members
+from flows.samples.opening import open_samples
 from tests.flows.exported import Truth, check_record, keys, with_hostile_words
 
 if TYPE_CHECKING:
@@ -104,6 +107,24 @@ def test_one_range_of_the_tables_is_one_picture(truth: Truth, folder: Path) -> N
     of_version = pq.read_schema(next(truth.root.glob("manifests/v0001/chips/*.parquet")))
     assert tables["chips"].schema_arrow.equals(of_version, check_metadata=False)
     assert tables["chips"].schema_arrow.field("offset").metadata[b"unit"] == b"byte"
+
+
+def test_the_projects_own_reader_takes_a_sample_by_one_range(truth: Truth, folder: Path) -> None:
+    """The same rows as the version's, and chip and photos in one run of bytes of one shard."""
+    samples, own = open_export(str(folder)), open_samples(str(truth.root))
+    pixels = {(one.chip.chip_id, photo.photo.photo_id): photo.pair
+              for one in own for photo in one.photos}  # fmt: skip
+    store, found = samples.open_store(), []
+    for sample in samples:
+        assert len(merged_ranges(sample.places, 64 * 1024)) == 1
+        chip, *photos = read_members(store, sample.places)
+        assert chip == truth.bytes_of(truth.chips[sample.chip.chip_id])
+        for photo, data in zip(sample.photos, photos, strict=True):
+            key = (sample.chip.chip_id, photo.photo.photo_id)
+            found.append(key)
+            assert photo.pair == pixels[key]
+            assert data == truth.bytes_of(truth.photos[key[1]])
+    assert keys(found) == keys(truth.pairs)
 
 
 def test_shards_keep_to_their_size(truth: Truth, folder: Path, tmp_path: Path) -> None:

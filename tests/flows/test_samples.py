@@ -206,7 +206,7 @@ def test_what_is_no_chip_is_refused(samples: Samples) -> None:
         profile = {
             "driver": "GTiff", "width": 32, "height": 32, "count": 1, "dtype": "uint8",
             "compress": "deflate", "tiled": True, "blockxsize": 16, "blockysize": 16,
-            "crs": "EPSG:32632", "transform": rasterio.Affine(1, 0, 0, 0, -1, 0),
+            "crs": "EPSG:32632", "transform": rasterio.Affine(1, 0, 500, 0, -1, 500),
         }  # fmt: skip
         with file.open(**profile) as target:
             target.write(np.ones((1, 32, 32), np.uint8))

@@ -100,6 +100,7 @@ def serve(root: str, asked: BinaryIO, answers: BinaryIO) -> None:
     store = open_store(root, writable=False)
     for line in asked:
         for path, offset, size in json.loads(line):
+            head: dict[str, Any]
             try:
                 data = store.read_range(path, offset, size)
             except Missing as error:

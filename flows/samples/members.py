@@ -26,9 +26,6 @@ A request waits 100 to 200 ms for its first byte, and a connection gives 85 to 9
 about as many bytes, so the photos of a chip that lie in one shard are one request.
 """
 
-LOCAL_GAP: Final = 64 * 1024
-"""The same on a local disk: a call of the system costs about what it takes to copy them."""
-
 _TOGETHER: Final = 8
 """Requests under way at once for one call."""
 
@@ -93,14 +90,15 @@ def merged_ranges(places: Iterable[MemberPlace], gap: int) -> list[ByteRange]:
 
 
 def read_members(
-    store: Store, places: Sequence[MemberPlace], *, gap: int | None = None, check: bool = True
+    store: Store, places: Sequence[MemberPlace], *, gap: int = REMOTE_GAP, check: bool = True
 ) -> list[bytes]:
     """Reads the bytes of many places in as few requests as possible.
 
     Args:
         store: The dataset, or an export.
         places: Where they are.
-        gap: Bytes between two places that are read along; `REMOTE_GAP` or `LOCAL_GAP` by default.
+        gap: Bytes between two places that are read along on object storage. Local files are read
+            place by place: there it costs nothing.
         check: False leaves the check to the caller, by `check_member`.
 
     Returns:
@@ -110,21 +108,8 @@ def read_members(
         SetupError: If an object is gone, or the bytes are not those that the tables name.
         StorageError: If the storage cannot be read.
     """
-    if gap is None:
-        gap = REMOTE_GAP if store.local_path("any") is None else LOCAL_GAP
-    ranges = merged_ranges(places, gap)
-    read = dict(zip(ranges, _read_ranges(store, ranges), strict=True))
-    by_path: dict[str, list[ByteRange]] = defaultdict(list)
-    for one in ranges:
-        by_path[one.path].append(one)
-    found = []
-    for place in places:
-        whole = next(
-            one for one in by_path[place.path]
-            if one.offset <= place.offset and place.offset + place.size <= one.offset + one.size
-        )  # fmt: skip
-        begin = place.offset - whole.offset
-        found.append(read[whole][begin : begin + place.size])
+    local = store.local_path("any") is not None
+    found = _read_files(store, places) if local else _read_merged(store, places, gap)
     if check:
         for place, data in zip(places, found, strict=True):
             check_member(store.root, place, data)
@@ -147,9 +132,24 @@ def check_member(root: str, place: MemberPlace, data: bytes) -> None:
         )
 
 
+def _read_merged(store: Store, places: Sequence[MemberPlace], gap: int) -> list[bytes]:
+    """Reads places on object storage by as few ranges as hold them."""
+    ranges = merged_ranges(places, gap)
+    by_path: dict[str, list[tuple[ByteRange, bytes]]] = defaultdict(list)
+    for one, data in zip(ranges, _read_ranges(store, ranges), strict=True):
+        by_path[one.path].append((one, data))
+    found = []
+    for place in places:
+        whole, data = next(
+            (one, data) for one, data in by_path[place.path]
+            if one.offset <= place.offset and place.offset + place.size <= one.offset + one.size
+        )  # fmt: skip
+        begin = place.offset - whole.offset
+        found.append(data[begin : begin + place.size])
+    return found
+
+
 def _read_ranges(store: Store, ranges: Sequence[ByteRange]) -> list[bytes]:
-    if store.local_path("any") is not None:
-        return [_read_file(store, one) for one in ranges]
     if is_forked():
         try:
             return read_ranges(store.root, [(one.path, one.offset, one.size) for one in ranges])
@@ -161,19 +161,25 @@ def _read_ranges(store: Store, ranges: Sequence[ByteRange]) -> list[bytes]:
         return list(pool.map(lambda one: _read_object(store, one), ranges))
 
 
-def _read_file(store: Store, wanted: ByteRange) -> bytes:
-    """Reads a local file without obstore, which a process that was forked cannot use."""
-    path = store.local_path(wanted.path)
-    assert path is not None  # noqa: S101 - the storage is local
-    try:
-        with path.open("rb", buffering=0) as file:
-            return os.pread(file.fileno(), wanted.size, wanted.offset)
-    except FileNotFoundError:
-        raise _gone(str(path)) from None
-    except OSError as error:
-        raise StorageError(
-            str(path), f"cannot be read ({error.strerror}).", "See who may read it, and the disk."
-        ) from error
+def _read_files(store: Store, places: Sequence[MemberPlace]) -> list[bytes]:
+    """Reads places in local files without obstore, which a process that was forked cannot use."""
+    found: dict[MemberPlace, bytes] = {}
+    for path in dict.fromkeys(one.path for one in places):
+        local = store.local_path(path)
+        assert local is not None  # noqa: S101 - the storage is local
+        try:
+            with local.open("rb", buffering=0) as file:
+                for one in places:
+                    if one.path == path:
+                        found[one] = os.pread(file.fileno(), one.size, one.offset)
+        except FileNotFoundError:
+            raise _gone(str(local)) from None
+        except OSError as error:
+            raise StorageError(
+                str(local), f"cannot be read ({error.strerror}).",
+                "See who may read it, and whether the disk is sound.",
+            ) from error  # fmt: skip
+    return [found[one] for one in places]
 
 
 def _read_object(store: Store, wanted: ByteRange) -> bytes:

@@ -28,7 +28,7 @@ def open_samples(
     root: str,
     version: str | None = None,
     *,
-    split: Split | None = None,
+    split: Split | str | None = None,
     sensor: str | None = None,
 ) -> Samples:
     """Opens the samples of a published version: kept chips that have a pair, with their photos.
@@ -67,7 +67,7 @@ def _check_sensor(version: Version, root: str, sensor: str | None) -> None:
 
 
 def _cells(
-    tables: CellTables, names: list[str], split: Split | None, sensor: str | None
+    tables: CellTables, names: list[str], split: Split | str | None, sensor: str | None
 ) -> Iterator[CellSamples]:
     for name in names:
         chips, pairs, photos = (tables.read(product, name) for product in _PRODUCTS)

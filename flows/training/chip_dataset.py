@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from flows.samples.samples import Sample, Samples
 
 Check = Literal["once", "always", "never"]
+
+_KINDS: Final = {"sentinel2": torch.uint16, "naip": torch.uint8}
+"""Types of the sensors' pixels; an image of another sensor gets its own tensor."""
 
 Item = dict[str, Any]
 """A sample by TorchGeo's keys and some more; see `ChipDataset`."""
@@ -143,13 +146,34 @@ class ChipDataset(Dataset[Item]):
         assert self._store is not None  # noqa: S101 - just opened
         data = self._cache.read(self._store, places)
         starts = [sum(counts[:at]) for at in range(len(counts))]
+        images = self._images([one.chip for one in samples])
         work = [
-            (number, one, data[start : start + count])
-            for number, one, start, count in zip(numbers, samples, starts, counts, strict=True)
+            (number, one, data[start : start + count], image)
+            for number, one, start, count, image in zip(
+                numbers, samples, starts, counts, images, strict=True
+            )
         ]
         if self._threads is None:
             return [self._item(*one) for one in work]
         return list(self._threads.map(lambda one: self._item(*one), work))
+
+    def _images(self, chips: Sequence[ChipRow]) -> Sequence[torch.Tensor | None]:
+        """Returns where the images of a batch go: side by side, so that nothing is copied again.
+
+        None for each, where they differ in shape or type.
+        """
+        shapes = {(len(self._names(chip)), chip.height, chip.width, chip.sensor) for chip in chips}
+        kinds = {_KINDS.get(chip.sensor) for chip in chips} if self.dtype is None else {self.dtype}
+        (shape, *others), (kind, *_) = shapes, kinds
+        if others or kind is None:
+            return [None] * len(chips)
+        return list(torch.empty((len(chips), *shape[:3]), dtype=kind))
+
+    def _names(self, chip: ChipRow) -> list[str]:
+        """Returns the bands wanted of a chip."""
+        if self.bands is not None:
+            return list(self.bands)
+        return [name for name in chip.bands if name != SCL_BAND]
 
     def _open(self) -> None:
         """Opens what belongs to a process, in each that it comes to."""
@@ -160,45 +184,55 @@ class ChipDataset(Dataset[Item]):
             self._checked = np.full(len(self), self.check == "never")
             self._threads = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
-    def _item(self, number: int, sample: Sample, data: Sequence[bytes]) -> Item:
+    def _item(
+        self, number: int, sample: Sample, data: Sequence[bytes], image: torch.Tensor | None
+    ) -> Item:
         if not self._checked[number]:
             for place, one in zip(sample.places, data, strict=False):
                 check_member(self.samples.root, place, one)
             self._checked[number] = self.check == "once"
-        item = self._of_chip(sample.chip, data[0]) | _of_pairs(sample)
+        item = self._of_chip(sample.chip, data[0], image) | _of_pairs(sample)
         item["number"] = number % len(self)
         if self.photos:
             item["photos"] = self._pictures(data[1:])
         return item if self.transforms is None else self.transforms(item)
 
-    def _of_chip(self, chip: ChipRow, data: bytes) -> Item:
-        names = [name for name in chip.bands if name != SCL_BAND]
-        wanted = names if self.bands is None else list(self.bands)
+    def _of_chip(self, chip: ChipRow, data: bytes, image: torch.Tensor | None) -> Item:
+        wanted = self._names(chip)
         if unknown := [name for name in wanted if name not in chip.bands]:
             raise SetupError(
                 self.samples.root, f"chip {chip.chip_id} has no bands {', '.join(unknown)}.",
                 f"It has {', '.join(chip.bands)}; open the samples of one sensor.",
             )  # fmt: skip
         order = [chip.bands.index(name) for name in wanted]
-        scl = [chip.bands.index(SCL_BAND)] if SCL_BAND in chip.bands else []
+        scl = chip.bands.index(SCL_BAND) if SCL_BAND in chip.bands else None
+        out = image.numpy() if image is not None and self.dtype is None else None
         try:
-            pixels = read_tiles(data, [*order, *scl], _add_up)
+            pixels = read_tiles(data, order, _add_up, out)
+            mask = None
+            if scl is not None:
+                own = scl in order
+                mask = pixels[order.index(scl)] if own else read_tiles(data, [scl], _add_up)[0]
         except ValueError as error:
             raise SetupError(
                 self.samples.root, f"chip {chip.chip_id} cannot be decoded ({error}).",
                 "`terrapair verify` says what else is damaged.",
             ) from error  # fmt: skip
-        image = torch.from_numpy(pixels[: len(order)])
+        if image is None:
+            image = torch.from_numpy(pixels)
+            image = image if self.dtype is None else image.to(self.dtype)
+        elif out is None:
+            image.copy_(torch.from_numpy(pixels))
         item: Item = {
-            "image": image if self.dtype is None else image.to(self.dtype),
+            "image": image,
             "crs": chip.crs, "transform": _transform(chip), "bounds": _bounds(chip),
             "bands": tuple(wanted), "chip_id": chip.chip_id, "sensor": chip.sensor,
             "cell": chip.cell, "scene_id": chip.scene_id,
             "acquired_at": chip.acquired_at.isoformat() if chip.acquired_at else "",
         }  # fmt: skip
-        if scl:
+        if mask is not None:
             kind = np.uint8 if self.dtype is None else np.int64
-            item["mask"] = torch.from_numpy(pixels[-1].astype(kind))
+            item["mask"] = torch.from_numpy(mask.astype(kind))
         return item
 
     def _pictures(self, data: Sequence[bytes]) -> torch.Tensor | list[torch.Tensor]:
@@ -215,7 +249,7 @@ def _add_up(steps: NDArray[Any], sums: NDArray[Any]) -> None:
     """Adds up the differences of each row: PyTorch does it faster than NumPy, bytes six times."""
     signed = np.int16 if steps.dtype.itemsize == 2 else np.uint8
     given, out = torch.from_numpy(steps.view(signed)), torch.from_numpy(sums.view(signed))
-    torch.cumsum(given, 1, dtype=out.dtype, out=out)
+    torch.cumsum(given, -1, dtype=out.dtype, out=out)
 
 
 def _of_pairs(sample: Sample) -> Item:

@@ -46,7 +46,7 @@ def collate_chips(items: Sequence[Item]) -> Item:
     for key in items[0]:
         values = [one[key] for one in items]
         if key in STACKED:
-            batch[key] = torch.stack(values)
+            batch[key] = _stacked(values)
         elif key in JOINED:
             batch[key] = _joined(values)
         else:
@@ -54,6 +54,21 @@ def collate_chips(items: Sequence[Item]) -> Item:
     counts = torch.tensor([len(one["points"]) for one in items])
     batch["chip_index"] = torch.repeat_interleave(torch.arange(len(items)), counts)
     return batch
+
+
+def _stacked(values: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Returns tensors stacked; those that lie side by side in memory already are not copied."""
+    first = values[0]
+    step = first.numel()
+    lie = all(
+        one.is_contiguous()
+        and one.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
+        and one.storage_offset() == first.storage_offset() + number * step
+        for number, one in enumerate(values)
+    )
+    if not lie:
+        return torch.stack(list(values))
+    return first.as_strided((len(values), *first.shape), (step, *first.stride()))
 
 
 def _joined(values: Sequence[object]) -> object:

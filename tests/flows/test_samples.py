@@ -134,7 +134,7 @@ def test_no_version_no_sensor_and_no_split_are_said_to_be_none(built: Path, tmp_
     with pytest.raises(SetupError, match=r"no version v0009\. It has v0001"):
         open_samples(str(built), "v0009")
     with pytest.raises(ValueError, match="holdout"):
-        open_samples(str(built), split="holdout")  # type: ignore[arg-type]
+        open_samples(str(built), split="holdout")
 
 
 def test_a_revoked_version_is_refused(built: Path, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_what_is_no_chip_is_refused(samples: Samples) -> None:
         profile = {
             "driver": "GTiff", "width": 32, "height": 32, "count": 1, "dtype": "uint8",
             "compress": "deflate", "tiled": True, "blockxsize": 16, "blockysize": 16,
-            "crs": "EPSG:32632", "transform": rasterio.Affine(1, 0, 0, 0, -1, 0),
+            "crs": "EPSG:32632", "transform": rasterio.Affine(1, 0, 500, 0, -1, 500),
         }  # fmt: skip
         with file.open(**profile) as target:
             target.write(np.ones((1, 32, 32), np.uint8))

@@ -1,0 +1,170 @@
+"""The reader beside loose files, and what a sample takes over the protocol of S3."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from flows.samples.members import read_members
+from flows.samples.opening import open_samples
+from flows.training.chip_dataset import ChipDataset
+from flows.training.collation import collate_chips
+from tests.benchmarks.lines import report
+from tests.collectors.s3_server import S3Server
+from tests.flows.crowded import make_crowded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flows.samples.samples import Samples
+    from tests.flows.runs import Run
+
+CHIPS = 64
+ROUNDS = 7
+BATCH = 16
+
+
+@pytest.fixture(scope="module")
+def root(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of both sensors, with the chips of the shipped size."""
+    root = tmp_path_factory.mktemp("reader") / "dataset"
+    run.build(root)
+    return root
+
+
+class LooseChips(Dataset[torch.Tensor]):
+    """Chips as files of a folder, read as most people do."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        """Takes the files."""
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, number: int) -> torch.Tensor:
+        with rasterio.open(self.paths[number]) as source:
+            return torch.from_numpy(source.read())
+
+
+def _loose(samples: Samples, folder: Path) -> list[Path]:
+    """Writes the bytes of each chip, as they lie in the shards, into a file of its own."""
+    store, paths = samples.open_store(), []
+    for sample in samples:
+        path = folder / f"{sample.chip.chip_id}.tif"
+        path.write_bytes(read_members(store, [sample.place])[0])
+        paths.append(path)
+    return paths
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize("sensor", ["sentinel2", "naip"])
+def test_samples_a_second_beside_loose_files(root: Path, tmp_path: Path, sensor: str) -> None:
+    """Prints the same chips a second from shards and from loose files, two cores each.
+
+    Both give all bands in their own type, in one random order, in batches; neither reads photos.
+    The files hold the bytes of the shards' members. The reader also reads the rows of the chip and
+    of its photos, and has held the bytes to their checksums in a round before. Measurements take
+    turns; the median of the rounds counts.
+    """
+    every = open_samples(str(root), sensor=sensor)
+    samples = every.pick(range(min(CHIPS, len(every))))
+    loose = LooseChips(_loose(samples, tmp_path))
+    bands = samples[0].chip.bands
+    reader = ChipDataset(samples, bands=bands, dtype=None, photos=False, threads=2)
+    alone = ChipDataset(samples, bands=bands, dtype=None, photos=False)
+    for number in range(len(samples)):
+        assert torch.equal(reader[number]["image"], loose[number])
+        alone[number]
+    order = np.random.default_rng(7).permutation(len(samples)).tolist()
+    batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    pool = ThreadPoolExecutor(2)
+
+    def loader(dataset: Dataset, workers: int, collate: Callable) -> Callable[[], object]:
+        return lambda: [
+            type(batch)
+            for batch in DataLoader(
+                dataset, batch_size=BATCH, sampler=order, num_workers=workers, collate_fn=collate
+            )
+        ]
+
+    ways = {
+        "reader_threads": loader(reader, 0, collate_chips),
+        "reader_workers": loader(alone, 2, collate_chips),
+        "loose_workers": loader(loose, 2, torch.stack),
+        "loose_threads": lambda: [
+            torch.stack(list(pool.map(loose.__getitem__, batch))) for batch in batches
+        ],
+        "reader_one_core": loader(alone, 0, collate_chips),
+        "loose_one_core": loader(loose, 0, torch.stack),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(ROUNDS):
+            for name, run_through in ways.items():
+                began = time.perf_counter()
+                run_through()
+                taken[name].append(len(samples) / (time.perf_counter() - began))
+    finally:
+        torch.set_num_threads(threads)
+        pool.shutdown()
+    rates = {name: statistics.median(found) for name, found in taken.items()}
+    report(
+        "reader_vs_loose_ratio" + ("" if sensor == "sentinel2" else f"_{sensor}"),
+        round(rates["reader_threads"] / rates["loose_workers"], 2),
+        "×", "at least 2: two threads of the reader beside rasterio in two workers of a DataLoader",
+        chips=len(samples),
+        beside_loose_in_threads=round(rates["reader_threads"] / rates["loose_threads"], 2),
+        both_in_workers=round(rates["reader_workers"] / rates["loose_workers"], 2),
+        both_on_one_core=round(rates["reader_one_core"] / rates["loose_one_core"], 2),
+        samples_a_second={name: round(rate, 1) for name, rate in rates.items()},
+    )  # fmt: skip
+
+
+@pytest.mark.benchmark
+def test_requests_of_a_sample(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prints how many requests a sample takes, each read alone with nothing cached."""
+    import boto3
+
+    make_crowded(root, tmp_path / "crowded")
+    found = {}
+    with S3Server() as server:
+        for name, text in server.environment.items():
+            monkeypatch.setenv(name, text)
+        client = boto3.client("s3", endpoint_url=server.environment["AWS_ENDPOINT_URL"])
+        for path in sorted((root / "shards").rglob("*.tar")):
+            client.put_object(
+                Bucket=server.bucket, Key=str(path.relative_to(root)), Body=path.read_bytes()
+            )
+        client.close()
+        for name, dataset in (("small", root), ("crowded", tmp_path / "crowded")):
+            samples = open_samples(str(dataset))
+            samples.root = f"s3://{server.bucket}"
+            order = np.random.default_rng(7).permutation(len(samples))[:60].tolist()
+            chips = ChipDataset(samples)
+            counts, photos, shards = [], [], []
+            for number in order:
+                before = len(server.asked)
+                item = chips[number]
+                counts.append(len(server.asked) - before)
+                photos.append(len(item["photo_id"]))
+                shards.append(len({one.place.path for one in samples[number].photos}))
+            found[name] = {
+                "samples": len(order), "mean": round(statistics.mean(counts), 2),
+                "most": max(counts), "photos": round(statistics.mean(photos), 1),
+                "most_photos": max(photos), "shards_of_photos": round(statistics.mean(shards), 2),
+            }  # fmt: skip
+    report(
+        "reader_requests_per_sample", found["small"]["mean"], "requests", "at most 2", **found
+    )  # fmt: skip

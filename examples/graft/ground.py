@@ -5,27 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import torch
-from PIL import Image
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
+from torch.utils.data import DataLoader
 
-from collectors.records import SCL_BAND, SCORE_BAND
+from collectors.transport import SetupError
 from examples.graft.encoders import SHRINK
-from flows.samples.decoding import read_chip, read_photo
-from flows.samples.members import read_members
 from flows.samples.opening import open_samples
+from flows.training.chip_dataset import ChipDataset
+from flows.training.collation import collate_chips
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from filters.splits import Split
+    from flows.training.chip_dataset import Item
 
-PHOTO_PX: Final = (48, 36)
-"""Width and height that every photo is brought to: colours and shapes, not detail."""
+PHOTO_PX: Final = (36, 48)
+"""Rows and columns that every photo is brought to: colours and shapes, not detail."""
 
-_REFLECTANCE: Final = {"uint16": 10_000.0, "uint8": 255.0}
-"""What 1.0 is stored as: Sentinel-2 surface reflectance, aerial digital numbers."""
+CHIPS_AT_ONCE: Final = 16
+
+_STORED: Final = {"sentinel2": 10_000.0, "sentinel2-l1c": 10_000.0, "naip": 255.0}
+"""What a reflectance of 1 is stored as, and the brightest of an aerial flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Ground:
     """Chips with their photos.
 
     Attributes:
-        chips: (N, bands, rows, columns), reflectance, each value the mean of `SHRINK` by `SHRINK`
-            pixels.
+        chips: (N, bands, rows, columns), 0 to about 1, each value the mean of `SHRINK` by
+            `SHRINK` pixels.
         photos: (P, 3, rows, columns), red, green and blue from 0 to 1.
         points: (row, col) of each photo in pixels of the whole chip, (P, 2); (0, 0) is the outer
             corner of its top left pixel.
@@ -62,36 +64,30 @@ def read_ground(root: str, split: Split, sensor: str, version: str | None = None
         SetupError: If there is no such version, or it has no samples of this split and sensor.
     """
     samples = open_samples(root, version, split=split, sensor=sensor)
-    store = samples.open_store()
-    chips, photos, points, chip_of_photo, cells = [], [], [], [], []
-    for number, sample in enumerate(samples):
-        chip, *pictures = read_members(store, sample.places)
-        keep = [at for at, band in enumerate(sample.chip.bands or ()) if band not in _QUALITY]
-        chips.append(_shrink(read_chip(chip)[keep]))
-        cells.append(sample.chip.cell)
-        for one, picture in zip(sample.photos, pictures, strict=True):
-            photos.append(_small(read_photo(picture)))
-            points.append((one.pair.row, one.pair.col))
-            chip_of_photo.append(number)
+    if not len(samples):
+        raise SetupError(
+            root, f"{samples.version} has no samples of {sensor} in {split}.",
+            "Take a dataset of more cells, or other shares under `splits` in its catalogue.",
+        )  # fmt: skip
+    dataset = ChipDataset(samples, photo_transform=_make_small, transforms=_shrink_chip)
+    # All of it is kept, so it is read once; what does not fit in memory is read anew each epoch.
+    batches = list(DataLoader(dataset, CHIPS_AT_ONCE, collate_fn=collate_chips))
+    before = torch.tensor([0, *(len(batch["image"]) for batch in batches[:-1])]).cumsum(0)
     return Ground(
-        chips=torch.from_numpy(np.stack(chips)),
-        photos=torch.from_numpy(np.stack(photos)),
-        points=torch.tensor(points),
-        chip_of_photo=torch.tensor(chip_of_photo),
-        cell_of_chip=tuple(cells),
+        chips=torch.cat([batch["image"] for batch in batches]),
+        photos=torch.cat([batch["photos"] for batch in batches]),
+        points=torch.cat([batch["points"] for batch in batches]),
+        chip_of_photo=torch.cat(
+            [batch["chip_index"] + first for batch, first in zip(batches, before, strict=True)]
+        ),
+        cell_of_chip=tuple(cell for batch in batches for cell in batch["cell"]),
     )
 
 
-_QUALITY: Final = frozenset({SCL_BAND, SCORE_BAND})
+def _shrink_chip(item: Item) -> Item:
+    stored = _STORED[item["sensor"]]
+    return item | {"image": avg_pool2d(item["image"] / stored, SHRINK)}
 
 
-def _shrink(chip: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.float32]:
-    bands, rows, columns = chip.shape
-    blocks = chip.reshape(bands, rows // SHRINK, SHRINK, columns // SHRINK, SHRINK)
-    mean: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
-    return mean / np.float32(_REFLECTANCE[chip.dtype.name])
-
-
-def _small(photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-    small = Image.fromarray(photo).resize(PHOTO_PX, Image.Resampling.BOX)
-    return np.asarray(small, dtype=np.float32).transpose(2, 0, 1) / np.float32(255.0)
+def _make_small(photo: Tensor) -> Tensor:
+    return adaptive_avg_pool2d(photo / 255.0, PHOTO_PX)

@@ -51,21 +51,26 @@ def publish(
     from flows.excerpts.index_only import write_index
     from flows.products.rows import ROWS
     from flows.products.tables import check_products
-    from flows.products.versions import IDENTITY, settle_seed
+    from flows.products.versions import settle_seed
     from flows.publishing.publish import publish as publish_version
+    from flows.upkeep.dataset import open_dataset
 
     if output is not None and not index_only:
         stop("--output goes with --index-only; a version lies in its dataset", WRONG_USE)
     with plain_errors():
         catalogue = load_catalogue(find_catalogue(catalog))
         check_products(catalogue)
+        open_dataset(root)  # before anything is made at a root that was mistyped
         store = open_store(root)
-        if not store.exists(IDENTITY):
-            raise SetupError(root, "holds no dataset.", "Build one: terrapair build --root …")
         console = Console(stderr=as_json)
-        version, new = publish_version(
-            store, catalogue, settle_seed(store, None), lambda line: _say(console, line)
-        )
+        bars = Console(stderr=True)
+        # On one screen, lines and bar have to know of each other.
+        lines = bars if console.is_terminal and bars.is_terminal else console
+        with _showing(bars) as progress:
+            version, new = publish_version(
+                store, catalogue, settle_seed(store, None), lambda line: _say(lines, line),
+                progress=progress,
+            )  # fmt: skip
         if version is None:
             raise SetupError(root, "has no cell to publish.", "Build one: terrapair build --root …")
         outcome: dict[str, Any] = {"root": store.root, "version": version.name, "new": new}
@@ -160,14 +165,15 @@ def _say(console: Console, line: str) -> None:
 
 
 @contextlib.contextmanager
-def _showing() -> Iterator[Callable[[str, int, int], None]]:
+def _showing(console: Console | None = None) -> Iterator[Callable[[str, int, int], None]]:
     """Shows how far something is, on standard error, where that is a terminal."""
-    console = Console(stderr=True)
+    console = console or Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=console, transient=True, disable=not console.is_terminal,
+        redirect_stdout=False,  # what is piped elsewhere stays what it is
     )  # fmt: skip
-    task = bar.add_task("", total=None)
+    task = bar.add_task("", total=None, visible=False)
     told = 0.0
     last = ""
 
@@ -175,7 +181,7 @@ def _showing() -> Iterator[Callable[[str, int, int], None]]:
         nonlocal told, last
         now = time.monotonic()
         if what != last:
-            bar.reset(task, total=of, description=what)
+            bar.reset(task, total=of, description=what, visible=True)
             last, told = what, 0.0
         if now - told >= _OFTEN_S or done == of:
             told = now

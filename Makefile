@@ -48,7 +48,7 @@ audit: $(VENV)/.ready  ## known vulnerabilities of the locked versions; says so 
 	$(RUN)/python .ci/audit.py
 
 bench: $(VENV)/.ready  ## measurements as lines of JSON; NAME=… for one of them
-	$(RUN)/python -m pytest tests/benchmarks tests/flows/test_many_machines.py -q -s -m benchmark $(if $(NAME),-k $(NAME))
+	$(RUN)/python -m pytest tests/benchmarks tests/flows/test_many_machines.py tests/flows/test_pages.py -q -s -m benchmark $(if $(NAME),-k $(NAME))
 
 lock:  ## resolves requirements.lock anew: versions and hashes, no addresses
 	$$(command -v uv || echo .uv/bin/uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

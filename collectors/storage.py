@@ -102,6 +102,9 @@ def open_store(
     folder = Path(unquote(urlsplit(root).path) if scheme else root).expanduser().absolute()
     if writable:
         _make_folder(folder)
+    elif not folder.is_dir():
+        seen = "is a file, no folder." if folder.exists() else "is not there."
+        raise StorageError(str(folder), seen, "Give the root of a dataset that was built.")
     try:
         store = Store(str(folder), LocalStore(folder), folder)
     except (BaseError, OSError) as error:

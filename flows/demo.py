@@ -153,8 +153,9 @@ def serve_sandbox(world: World, weights: Path) -> None:
 
     with world.sandbox(weights) as box:
         make_weights(weights, SilentWatcher())
-        for name, text in as_environment(sandbox_settings(box)).items():
-            sys.stdout.write(f"{name}='{text}'\n")
+        variables = as_environment(sandbox_settings(box))
+        # At once, so that a file that is not empty is whole.
+        sys.stdout.write("".join(f"{name}='{text}'\n" for name, text in variables.items()))
         sys.stdout.flush()
         try:
             box.wait()

@@ -39,8 +39,13 @@ class Check:
     said: str
 
 
-def examine(catalogue_path: Path | None) -> list[Check]:
-    """Looks at catalogue, Flickr, Earth Engine and weights; at most one call to each service."""
+def examine(catalogue_path: Path | None, root: str | None = None) -> list[Check]:
+    """Looks at catalogue, Flickr, Earth Engine and weights; at most one call to each service.
+
+    Args:
+        catalogue_path: The catalogue; the one here, else the shipped one, by default.
+        root: A dataset whose block list is looked at as well.
+    """
     settings = read_settings()
     checks = []
     catalogue: Catalogue | None = None
@@ -58,6 +63,8 @@ def examine(catalogue_path: Path | None) -> list[Check]:
     if catalogue is not None:
         found = catalogue
         checks.append(_check("indoor weights", settings, lambda: _look_at_weights(settings, found)))
+    if root is not None:
+        checks.append(_check("block key", settings, lambda: _look_at_block_key(settings, root)))
     return checks
 
 
@@ -91,6 +98,27 @@ def _look_at_weights(settings: Settings, catalogue: Catalogue) -> str:
     from flows.cells.weights import find_weights
 
     return find_weights(settings, catalogue)
+
+
+def _look_at_block_key(settings: Settings, root: str) -> str:
+    from flows.planning.opening import find_dataset
+    from flows.products.block_keys import find_key
+    from flows.products.block_list import (
+        check_no_open_request,
+        open_block_list,
+        request_names,
+    )
+
+    store = find_dataset(root, settings)
+    if store is None:
+        return f"none is needed: there is no dataset at {root} yet"
+    if not request_names(store):
+        return f"none is needed: nobody's photos were forgotten at {root}"
+    known = len(open_block_list(store, find_key(settings)).requests)
+    check_no_open_request(store)
+    requests = "1 request" if known == 1 else f"{known:,} requests"
+    where = "TERRAPAIR_BLOCK_KEY" if settings.block_key is not None else settings.block_key_file
+    return f"{where} fits the block list of {root} ({requests}); keep a copy of it"
 
 
 def _brief(settings: Settings) -> Any:

@@ -35,6 +35,10 @@ CatalogFile = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
     typer.Option("--catalog", help="The catalogue; data_catalog.yaml here, else the shipped one."),
 ]
+VersionName = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--version", help="A version, such as v0001; the newest by default."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import time
-from typing import TYPE_CHECKING, Annotated, Any, Final, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from flows.commands.console import WRONG_USE, AsJson, CatalogFile, Root, plain_errors, stop
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-_OFTEN_S: Final = 0.1
-"""The display is told at most this often."""
-
-VersionName = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-    typer.Option("--version", help="A version, such as v0001; the newest by default."),
-]
+from flows.commands.console import (
+    WRONG_USE,
+    AsJson,
+    CatalogFile,
+    Root,
+    VersionName,
+    plain_errors,
+    stop,
+)
+from flows.commands.display import say, showing
 
 
 def publish(
@@ -51,21 +46,26 @@ def publish(
     from flows.excerpts.index_only import write_index
     from flows.products.rows import ROWS
     from flows.products.tables import check_products
-    from flows.products.versions import IDENTITY, settle_seed
+    from flows.products.versions import settle_seed
     from flows.publishing.publish import publish as publish_version
+    from flows.upkeep.dataset import open_dataset
 
     if output is not None and not index_only:
         stop("--output goes with --index-only; a version lies in its dataset", WRONG_USE)
     with plain_errors():
         catalogue = load_catalogue(find_catalogue(catalog))
         check_products(catalogue)
+        open_dataset(root)  # before anything is made at a root that was mistyped
         store = open_store(root)
-        if not store.exists(IDENTITY):
-            raise SetupError(root, "holds no dataset.", "Build one: terrapair build --root …")
         console = Console(stderr=as_json)
-        version, new = publish_version(
-            store, catalogue, settle_seed(store, None), lambda line: say(console, line)
-        )
+        bars = Console(stderr=True)
+        # On one screen, lines and bar have to know of each other.
+        lines = bars if console.is_terminal and bars.is_terminal else console
+        with showing(bars) as progress:
+            version, new = publish_version(
+                store, catalogue, settle_seed(store, None), lambda line: say(lines, line),
+                progress=progress,
+            )  # fmt: skip
         if version is None:
             raise SetupError(root, "has no cell to publish.", "Build one: terrapair build --root …")
         outcome: dict[str, Any] = {"root": store.root, "version": version.name, "new": new}
@@ -153,34 +153,3 @@ def _counts(outcome: dict[str, Any]) -> str:
     return ", ".join(
         f"{outcome[name]:,} {name}" for name in ("photos", "rejects", "chips", "pairs")
     )
-
-
-def say(console: Console, line: str) -> None:
-    """Prints a line as it is: no markup, no colours, no line breaks."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextlib.contextmanager
-def showing() -> Iterator[Callable[[str, int, int], None]]:
-    """Shows how far something is, on standard error, where that is a terminal."""
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    task = bar.add_task("", total=None)
-    told = 0.0
-    last = ""
-
-    def progress(what: str, done: int, of: int) -> None:
-        nonlocal told, last
-        now = time.monotonic()
-        if what != last:
-            bar.reset(task, total=of, description=what)
-            last, told = what, 0.0
-        if now - told >= _OFTEN_S or done == of:
-            told = now
-            bar.update(task, completed=done, total=of)
-
-    with bar:
-        yield progress

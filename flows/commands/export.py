@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Optional
 import typer
 from rich.console import Console
 
-from flows.commands.console import AsJson, Root, plain_errors
-from flows.commands.describing import VersionName, say, showing
+from flows.commands.console import AsJson, Root, VersionName, plain_errors
+from flows.commands.display import say, showing
 
 if TYPE_CHECKING:
     from flows.exports.forms import Form

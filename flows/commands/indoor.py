@@ -71,7 +71,7 @@ def indoor_train(
         console.print(f"{sum(labels)} pictures indoors, {len(labels) - sum(labels)} outdoors")
 
         def tell(look: Look, steps: int) -> None:
-            bar = "█" * round(24 * look.held_back_accuracy)
+            bar = "█" * round(12 * look.held_back_accuracy)  # the line fits in 80 columns
             console.print(
                 f"step {look.step:4d} of {steps}  loss {look.loss:.3f}  held back:"
                 f" loss {look.held_back_loss:.3f}, right {look.held_back_accuracy:6.1%} {bar}",

@@ -47,17 +47,24 @@ def budget(root: Root = "dataset", as_json: AsJson = False) -> None:
         show_budget(Console(), root, as_json=as_json)
 
 
-def doctor(catalog: CatalogFile = None, as_json: AsJson = False) -> None:
+def doctor(
+    root: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="A dataset to build on: also whether its block list can be read."),
+    ] = None,
+    catalog: CatalogFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Says what is set up, what is missing and how to get it, with one harmless call each.
 
     Exit code 0 if a real run could start, 1 if something is missing.
 
-    Example: `terrapair doctor`
+    Example: `terrapair doctor --root s3://bucket/terrapair`
     """
     from flows.doctor import examine, show_examination
 
     with plain_errors():
-        checks = examine(catalog)
+        checks = examine(catalog, root)
         show_examination(Console(), checks, as_json=as_json)
         if not all(check.well for check in checks):
             raise typer.Exit(FAILED)

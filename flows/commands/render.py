@@ -8,8 +8,16 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
-from flows.commands.console import WRONG_USE, AsJson, CatalogFile, Root, plain_errors, stop
-from flows.commands.describing import VersionName, say, showing
+from flows.commands.console import (
+    WRONG_USE,
+    AsJson,
+    CatalogFile,
+    Root,
+    VersionName,
+    plain_errors,
+    stop,
+)
+from flows.commands.display import say, showing
 
 
 def render(

@@ -148,11 +148,12 @@ def describe_dataset(
     Raises:
         SetupError: If there is no such version, or other files lie where these would.
     """
-    store = open_store(root, writable=output is None)
+    store = open_store(root, writable=False)
     version = read_version(store, version_name)
     if version is None:
         raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
     if output is None:
+        store = open_store(root)
         folder = f"{MANIFESTS}/{version.name}"
         target, prefix = store, f"{folder}/"
     else:

@@ -157,8 +157,10 @@ def show_chip(
             print_record(console, one, f"Tried before and refused, {number}")
         print_record(console, story["grid"], "Grid")
         if story["bytes"]:
-            print_record(console, story["bytes"], "Bytes")
-            console.print(Text(f"Open it: gdalinfo {story['bytes']['gdal']}\n"), soft_wrap=True)
+            place = dict(story["bytes"])
+            path = place.pop("gdal")
+            print_record(console, place, "Bytes")
+            console.print(Text(f"Open it: gdalinfo {path}\n"), soft_wrap=True)
         if story["photos"]:
             names = ("photo_id", "distance_m", "row", "col", "delta_days", "split", "licence",
                      "title")  # fmt: skip

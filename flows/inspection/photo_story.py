@@ -205,7 +205,10 @@ def _print_story(console: Console, story: dict[str, Any]) -> None:
     if story["unpaired"]:
         print_table(console, "Without a pair", story["unpaired"])
     if story["bytes"]:
-        print_record(console, story["bytes"], "Bytes")
+        place = dict(story["bytes"])
+        path = place.pop("gdal")
+        print_record(console, place, "Bytes")
+        console.print(Text(f"Open it: gdalinfo {path}\n"), soft_wrap=True)
     if story["also_seen_in_cells"]:
         cells = ", ".join(story["also_seen_in_cells"])
         console.print(Text(f"Also seen in {cells}, whose rows are left out."))

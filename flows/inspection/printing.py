@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import unicodedata
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -99,6 +100,10 @@ def paged(console: Console) -> Iterator[Console]:
     """In a terminal, shows what is printed page by page if it does not fit (PAGER, else less)."""
     if not console.is_terminal:
         yield console
+        return
+    wanted = os.environ.get("MANPAGER") or os.environ.get("PAGER") or ""
+    if wanted.strip() and shutil.which(wanted.split()[0]) is None:
+        yield console  # a shell would say that there is no such program, and show nothing
         return
     # As git does: quit if it fits on one screen, keep colours, leave the text on the screen.
     os.environ.setdefault("LESS", "FRX")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from flows.cells.finished import leave_out_finished
 from flows.cells.state import latest_generations, read_commit
 from flows.limits.budgets import Ledger
 from flows.planning.probing import Outside
-from flows.products.versions import IDENTITY
+from flows.products.versions import IDENTITY, known_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +46,7 @@ def seed_of(store: Store | None, given: int | None) -> int:
     """
     if store is None:
         return 0 if given is None else given
-    found = int(json.loads(store.read(IDENTITY))["seed"])
+    found = known_seed(store)
     if given is not None and given != found:
         raise SetupError(
             store.root,

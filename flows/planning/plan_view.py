@@ -39,8 +39,9 @@ def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
     cells = plan["cells"]
     left = cells["asked"] - cells["finished"]
     console.print(
-        f"{cells['asked']:,} cells" + (f", {cells['finished']:,} of them finished; {left:,} to do"
-                                       if cells["finished"] else ""),
+        _counted(cells["asked"], "cell")
+        + (f", {cells['finished']:,} of them finished; {left:,} to do"
+           if cells["finished"] else ""),
         highlight=False,
     )  # fmt: skip
     for line in draw_maps(plan["map"], min(console.width, 100)):
@@ -86,14 +87,16 @@ def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
 
 def show_comparison(console: Console, compared: Mapping[str, Any]) -> None:
     """Prints what was planned beside what came."""
-    title = f"Planned and come ({compared['runs']} runs since the plan)"
+    title = f"Planned and come ({_counted(compared['runs'], 'run')} since the plan)"
     table = Table(title=title, title_justify="left", box=None, header_style="bold")
     table.add_column("")
     for name in ("low", "likely", "high", "came", ""):
         table.add_column(name, justify="right")
-    for name, one in compared["figures"].items():
+    figures = compared["figures"]
+    for name in sorted(figures, key=_place):  # a plan that was kept has them by the alphabet
         if name in {"resolve_requests", "pixel_requests"}:
             continue
+        one = figures[name]
         table.add_row(
             title_of(name), *_numbers(one, 1), f"{one['came']:,}",
             "" if one["within"] else "outside",
@@ -113,6 +116,17 @@ def as_geojson(plan: Mapping[str, Any]) -> dict[str, Any]:
         for row in plan["map"]
     ]
     return {"type": "FeatureCollection", "features": features}
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Says where a figure stands in a table: those of a sensor below that of all sensors."""
+    titles = list(_TITLES)
+    what = name if name in _TITLES else name.partition("_")[0]
+    return titles.index(what) if what in _TITLES else len(titles), name
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def _numbers(figure: Mapping[str, float], factor: float) -> list[str]:

@@ -245,7 +245,9 @@ def _look(
         lambda done: tell("groups of cells searched", done, len(groups)),
     )
     asked["searches"] = seen.searches
-    sources.append(f"{seen.searches} searches in {len(groups)} groups of cells")
+    searches = "1 search" if seen.searches == 1 else f"{seen.searches} searches"
+    where = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
+    sources.append(f"{searches} in {where} of cells")
     if not known.speaks_of_photos and seen.photos:
         asked["photos"] = judge_some(
             seen,

@@ -68,7 +68,7 @@ def settle_seed(store: Store, given: int | None) -> int:
     data = json.dumps({"schema": "terrapair/1", "seed": seed}).encode()
     if store.create(IDENTITY, data):
         return seed
-    found = int(json.loads(store.read(IDENTITY))["seed"])
+    found = known_seed(store)
     if given is not None and given != found:
         raise SetupError(
             store.root,
@@ -76,6 +76,31 @@ def settle_seed(store: Store, given: int | None) -> int:
             "Leave --seed away, or begin another dataset under another root.",
         )
     return found
+
+
+def known_seed(store: Store) -> int:
+    """Returns the seed that a dataset was begun with.
+
+    Raises:
+        SetupError: If the file that holds it is torn.
+    """
+    return int(_read_json(store, IDENTITY)["seed"])
+
+
+def _read_json(store: Store, path: str) -> dict[str, Any]:
+    try:
+        value = json.loads(store.read(path))
+    except ValueError as error:
+        raise SetupError(
+            store.uri(path), f"cannot be read as JSON ({error}): it was changed, or a copy broke.",
+            "Put it back from another copy of the dataset.",
+        ) from None  # fmt: skip
+    if not isinstance(value, dict):
+        raise SetupError(
+            store.uri(path), "is not what it should be: it was changed.",
+            "Put it back from another copy of the dataset.",
+        )  # fmt: skip
+    return value
 
 
 def version_names(store: Store) -> list[str]:
@@ -105,7 +130,7 @@ def read_version(
             return None
         name = names[-1]
     try:
-        text = store.read(f"{MANIFESTS}/{name}/manifest.json")
+        manifest = _read_json(store, f"{MANIFESTS}/{name}/manifest.json")
     except Missing:
         raise SetupError(
             store.root,
@@ -120,7 +145,7 @@ def read_version(
             "Bring that to its end: terrapair forget --root … --yes." if newest
             else "Use the newest version, and delete your copies of this one.",
         )  # fmt: skip
-    return Version(name, json.loads(text), revoked)
+    return Version(name, manifest, revoked)
 
 
 @contextmanager

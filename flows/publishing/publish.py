@@ -15,6 +15,7 @@ from collectors.storage import Missing
 from collectors.transport import SetupError
 from flows.cells.state import latest_generations, read_commit
 from flows.description.describe import describe_in_place
+from flows.description.facts import no_progress
 from flows.products.block_list import check_no_open_request, request_names
 from flows.products.rows import ROWS
 from flows.products.tables import part_schema, read_parquet, schema_of, table_writer
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
+    from flows.description.facts import Progress
     from flows.publishing.splitting import ReadRows
 
 ROWS_PER_FILE: Final = 200_000
@@ -50,6 +52,7 @@ def publish(
     tell: Callable[[str], None] = lambda _line: None,
     *,
     forgetting: bool = False,
+    progress: Progress = no_progress,
 ) -> tuple[Version | None, bool]:
     """Publishes the newest state of all cells, unless the newest version already says the same.
 
@@ -64,6 +67,7 @@ def publish(
         seed: The dataset's seed.
         tell: Takes a line about what is being done.
         forgetting: Whether this is the version that a forgetting ends with.
+        progress: Hears how far the tables are, and the describing, which reads pixels.
 
     Returns:
         The newest version (None if there is nothing to publish), and whether it is new.
@@ -100,8 +104,8 @@ def publish(
         )  # fmt: skip
         number = max(first_free, int(latest.name[1:]) + 1 if latest else 1)
         name = f"v{number:04d}"
-        tell(f"publishing {len(commits)} cells as {name}")
-        tables = _write_tables(store, catalogue, commits, read, splitting, name)
+        tell(f"publishing {len(commits)} {'cell' if len(commits) == 1 else 'cells'} as {name}")
+        tables = _write_tables(store, catalogue, commits, read, splitting, name, progress)
         if tables is None:
             # Another publisher's, who goes on or has died: in either case the number is gone.
             first_free = number + 1
@@ -134,7 +138,8 @@ def publish(
             "notes": list(NOTES),
         }
         tell(f"describing {name}")
-        described = describe_in_place(store, Version(name, json.loads(_as_written(manifest))))
+        version = Version(name, json.loads(_as_written(manifest)))
+        described = describe_in_place(store, version, progress)
         if described is None:
             first_free = number + 1
             continue
@@ -182,12 +187,15 @@ def _write_tables(
     read: ReadRows,
     splitting: Splitting,
     version: str,
+    progress: Progress,
 ) -> Tables | None:
     """Writes all tables of a version; None if another publisher is writing the same version."""
     tables: Tables = {}
     for product in ROWS:
         files: list[dict[str, Any]] = []
-        for number, data in enumerate(_files(catalogue, commits, read, splitting, product)):
+        for number, data in enumerate(
+            _files(catalogue, commits, read, splitting, product, progress)
+        ):
             path = f"{MANIFESTS}/{version}/{product}/part-{number:05d}.parquet"
             if not store.create(path, data):
                 return None
@@ -219,13 +227,15 @@ def _files(
     read: ReadRows,
     splitting: Splitting,
     product: str,
+    progress: Progress,
 ) -> Iterator[bytes]:
     """Yields the files of a product, a row group for each cell."""
     schema = schema_of(catalogue, product)
     most = max(commit["counts"][product] for commit in commits.values())
     sink, rows, whole = BytesIO(), 0, 0
     writer = table_writer(sink, schema, product, most)
-    for cell in commits:
+    for done, cell in enumerate(commits):
+        progress(f"cells in {product}", done, len(commits))
         table = read(cell, product)
         if product == "pairs":
             table = splitting.add(cell, table)

@@ -74,7 +74,7 @@ class Display:
             self._started = self._said = time.monotonic()
         self._bar.reset(self._task, total=cells)
         if not self._console.is_terminal:
-            self._print(f"{cells} cells to do")
+            self._print(f"{cells} {'cell' if cells == 1 else 'cells'} to do")
 
     def step(self, cell_id: str, step: Step, count: int) -> None:
         """A cell has so many photos or chips by now."""

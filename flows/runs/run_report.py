@@ -92,11 +92,12 @@ def show(console: Console, outcome: dict[str, Any]) -> None:
         table.add_row("trouble", trouble)
     if outcome["short_of_quota"]:
         short = outcome["short_of_quota"]
-        table.add_row("short of quota", f"{len(short):,} cells, {sum(short.values()):,} photos")
+        cells = "1 cell" if len(short) == 1 else f"{len(short):,} cells"
+        table.add_row("short of quota", f"{cells}, {sum(short.values()):,} photos")
     if (even := outcome["evenness"]) is not None:
         table.add_row(
             "evenness",
-            f"{even['coverage']:.0%} of what {even['cells']:,} cells were asked for, Gini"
+            f"{even['coverage']:.0%} of what {_asked(even['cells'])} asked for, Gini"
             f" {even['gini']:.2f}; {even['met']:,} have their quota, {even['exhausted']:,} have no"
             " more to give",
         )
@@ -119,6 +120,10 @@ def show(console: Console, outcome: dict[str, Any]) -> None:
     for cell, trouble in outcome["troubles"].items():
         console.print(f"[red]cell {cell} failed[/]: ", end="", highlight=False)
         console.print(trouble, markup=False, highlight=False, soft_wrap=True)
+
+
+def _asked(cells: int) -> str:
+    return "1 cell was" if cells == 1 else f"{cells:,} cells were"
 
 
 def _joined(counts: dict[str, int] | Counter[str]) -> str:

@@ -326,3 +326,34 @@ def test_show_takes_conditions_and_columns(built: Path) -> None:
     assert done.exit_code == 2
     assert "chip_id" in done.output
     assert "columns of chips" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["catalog"], ["catalog", "versions"], ["catalog", "show", "photos"],
+        ["catalog", "photo", "1"], ["verify"], ["report"], ["publish"], ["describe"],
+        ["sample", "--output", "sample"], ["sweep"], ["forget", "--photo", "1"], ["recheck"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_root_that_is_mistyped_or_torn_is_said_plainly(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What, where and the remedy, no name of an exception, and nothing is made there."""
+    monkeypatch.chdir(tmp_path)
+    done = terrapair(*command, "--root", "nowhere")
+    assert done.exit_code == 1
+    assert f"{tmp_path / 'nowhere'} is not there" in done.output.replace(": is", " is")
+    assert "Give the root of a dataset" in done.output
+    assert list(tmp_path.iterdir()) == []
+    if command == ["sweep"]:  # it reads no manifest
+        return
+    torn = tmp_path / "torn" / "manifests" / "v0001" / "manifest.json"
+    torn.parent.mkdir(parents=True)
+    torn.write_text('{"x":')
+    (tmp_path / "torn" / "dataset.json").write_text('{"seed": 1}')
+    done = terrapair(*command, "--root", "torn")
+    assert done.exit_code == 1
+    assert f"{torn}: cannot be read as JSON" in done.output
+    assert "Put it back" in done.output

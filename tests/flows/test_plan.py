@@ -6,10 +6,12 @@ import itertools
 import json
 import shutil
 from datetime import UTC, date, datetime
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from collectors.cells import Cell
@@ -22,6 +24,7 @@ from flows.planning.estimates import range_of
 from flows.planning.groups import Plot, group, plots_of
 from flows.planning.plan_files import compare, newest_plan, write_plan
 from flows.planning.plan_map import SHADES, draw_maps
+from flows.planning.plan_view import show_comparison
 from flows.planning.populations import Uploads, outings_of, populate
 from flows.planning.rates import Share
 from flows.runs.running import Task
@@ -128,6 +131,25 @@ def test_the_command_shows_figures_map_and_what_to_type(
     assert "nothing was built since" in shown.output
     wrong = CliRunner().invoke(app, ["plan", "bay", "--region", "alps", "--root", str(root)])
     assert wrong.exit_code == 2
+
+
+def test_what_came_is_shown_in_the_order_of_the_plan(
+    plan: dict[str, Any], built: Path, tmp_path: Path
+) -> None:
+    """A kept plan is read back by the alphabet; a sensor still stands below the sum."""
+    store = open_store(str(tmp_path / "d"))
+    write_plan(store, plan)
+    kept = newest_plan(store)
+    assert kept is not None
+    console = Console(width=80, record=True, file=StringIO())
+    show_comparison(console, compare(kept, [outcome_of(built)]))
+    lines = console.export_text().splitlines()
+    assert lines[0].strip() == "Planned and come (1 run since the plan)"
+    first = [line[:23].strip() for line in lines[2:] if line.strip()]
+    assert first == [
+        "photos found", "photos screened", "photos kept", "chips", "chips of naip",
+        "chips of sentinel2", "Flickr calls", "photo downloads", "Earth Engine requests",
+    ]  # fmt: skip
 
 
 def test_what_to_type_holds_hostile_names_as_one_word() -> None:

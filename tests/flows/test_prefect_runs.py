@@ -10,12 +10,14 @@ import pytest
 from collectors.transport import SetupError
 from flows import prefect_flows
 from flows.prefect_runs import run_with_prefect
+from flows.prefect_surroundings import settle_prefect
 from flows.runs.building import SilentWatcher
 from flows.runs.running import SURROUNDINGS, RunFailedError, Surroundings, Task
 from flows.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 NOBODY = httpx.ConnectError("nobody there")
 
@@ -80,3 +82,19 @@ def test_other_trouble_comes_out_as_it_is(run: Callable[..., Any]) -> None:
     """Nothing else is taken for a server that is away."""
     with pytest.raises(RuntimeError, match="made up"):
         run(RuntimeError("made up"), None)
+
+
+def test_a_home_that_cannot_be_written_is_said_before_the_server_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server would die for minutes, with a traceback each time; one that answers needs none."""
+    (tmp_path / "file").write_text("")
+    home = tmp_path / "file" / "prefect"
+    monkeypatch.setattr("os.environ", {"PREFECT_HOME": str(home)})
+    with pytest.raises(SetupError, match="Set PREFECT_HOME to a folder that can") as caught:
+        settle_prefect()
+    assert str(home) in str(caught.value)
+    monkeypatch.setattr(
+        "os.environ", {"PREFECT_HOME": str(home), "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    )
+    settle_prefect()

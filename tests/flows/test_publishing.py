@@ -152,6 +152,19 @@ def test_a_photo_in_two_cells_is_published_once(store: Store) -> None:
     }  # fmt: skip
 
 
+def test_publishing_says_how_far_it_is(store: Store) -> None:
+    """Tables by their cells, then what the description reads; each begins at nothing."""
+    for name in ("r118c055", "r118c056"):
+        state = CellState(name, 1, photos=(photo(name[-1], name),))
+        assert commit_cell(store, state, CATALOGUE, 0)
+    heard: list[tuple[str, int, int]] = []
+    publish(store, CATALOGUE, 0, progress=lambda *far: heard.append(far))
+    assert [far for far in heard if far[0] == "cells in photos"] == [
+        ("cells in photos", 0, 2), ("cells in photos", 1, 2),
+    ]  # fmt: skip
+    assert heard[-1][0] != "cells in pairs", "the description is not heard of"
+
+
 def test_a_version_is_published_only_when_something_is_new(store: Store) -> None:
     """The same state gives no second version; another generation does."""
     state = CellState("r118c055", 1, photos=(photo("1", "r118c055"),))

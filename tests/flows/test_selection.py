@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import shapely
+from rich.console import Console
 from shapely.geometry import box
 
 from collectors.storage import open_store
 from flows.cells.state import CellState, commit_cell
+from flows.inspection.printing import paged
 from flows.inspection.selection import Selection, area_of_box, area_of_region
 from flows.inspection.version_query import open_version
 from flows.publishing.publish import publish
@@ -189,3 +192,13 @@ def test_columns_come_in_the_catalogues_order(built: Path) -> None:
     (record,) = json.loads(done.output)
     assert list(record) == [name for name in CATALOGUE.products["chips"].columns
                             if name != "geometry"]  # fmt: skip
+
+
+def test_a_pager_that_is_not_there_costs_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would have been paged is printed as it is."""
+    monkeypatch.setenv("PAGER", "no-such-pager --with options")
+    monkeypatch.delenv("MANPAGER", raising=False)
+    screen = StringIO()
+    with paged(Console(file=screen, force_terminal=True)) as console:
+        console.print("a row")
+    assert "a row" in screen.getvalue()

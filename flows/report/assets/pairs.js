@@ -322,7 +322,15 @@
       draw("first").then(function () { list.scrollIntoView({ block: "start" }); });
     });
   });
-  window.addEventListener("hashchange", function () { recall(); draw(); });
+  window.addEventListener("hashchange", function () {
+    // The skip link names a place, no filters: drawn anew, the cards would lose the focus.
+    if (document.getElementById(location.hash.slice(1))) {
+      remember();
+      return;
+    }
+    recall();
+    draw();
+  });
   recall();
   draw();
 })();

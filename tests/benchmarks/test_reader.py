@@ -13,6 +13,7 @@ import rasterio
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from flows.samples.exported import open_export
 from flows.samples.members import read_members
 from flows.samples.opening import open_samples
 from flows.training.chip_dataset import ChipDataset
@@ -20,6 +21,7 @@ from flows.training.collation import collate_chips
 from tests.benchmarks.lines import report
 from tests.collectors.s3_server import S3Server
 from tests.flows.crowded import make_crowded
+from tests.flows.test_exported_samples import write_export
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,22 +136,31 @@ def test_samples_a_second_beside_loose_files(root: Path, tmp_path: Path, sensor:
 
 @pytest.mark.benchmark
 def test_requests_of_a_sample(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prints how many requests a sample takes, each read alone with nothing cached."""
+    """Prints how many requests a sample takes, each read alone with nothing cached.
+
+    On a small dataset, on one with up to 25 photos a chip, and on an export of that one.
+    """
     import boto3
 
-    make_crowded(root, tmp_path / "crowded")
+    crowded, export = tmp_path / "crowded", tmp_path / "export"
+    make_crowded(root, crowded)
+    write_export(crowded, open_samples(str(crowded)), export)
     found = {}
     with S3Server() as server:
         for name, text in server.environment.items():
             monkeypatch.setenv(name, text)
         client = boto3.client("s3", endpoint_url=server.environment["AWS_ENDPOINT_URL"])
-        for path in sorted((root / "shards").rglob("*.tar")):
-            client.put_object(
-                Bucket=server.bucket, Key=str(path.relative_to(root)), Body=path.read_bytes()
-            )
+        for folder in (root, export):
+            for path in sorted((folder / "shards").rglob("*.tar")):
+                client.put_object(
+                    Bucket=server.bucket, Key=str(path.relative_to(folder)), Body=path.read_bytes()
+                )
         client.close()
-        for name, dataset in (("small", root), ("crowded", tmp_path / "crowded")):
-            samples = open_samples(str(dataset))
+        for name, samples in (
+            ("small", open_samples(str(root))),
+            ("crowded", open_samples(str(crowded))),
+            ("crowded_export", open_export(str(export))),
+        ):
             samples.root = f"s3://{server.bucket}"
             order = np.random.default_rng(7).permutation(len(samples))[:60].tolist()
             chips = ChipDataset(samples)

@@ -40,7 +40,12 @@ MASK: Final = (
     (re.compile(r"20\d\d-\d\d-\d\dT[\d:]+\.\d{6}\+00:00"), "TIME"),  # when a search was made
     (re.compile(r"Earth Engine, 20\d\d-\d\d"), "Earth Engine, MONTH"),
     (re.compile(r"\b\d+(\.\d+)?e-\d\d\b|\b0\.000\d+\b"), "SCORE"),  # of the filter fitted here
+    (re.compile(r"│ judge +│ outdoors +│ [\d.]+ +│"), "│ judge │ outdoors │ SCORE │"),
     (re.compile(r"│ +\d{5,} │$", re.MULTILINE), "│ BYTES │"),  # of tables that hold such things
+    # Pictures and pixels are painted by floating-point functions, which differ by a bit between
+    # kinds of processors, and so do the sizes of their files.
+    (re.compile(r"^size +\d+ *$", re.MULTILINE), "size BYTES"),
+    (re.compile(r"/vsisubfile/\d+_\d+,"), "/vsisubfile/BYTES,"),
 )
 """All in which what is printed may differ from the page."""
 

@@ -1,5 +1,5 @@
 """The sandbox and the runs of the flows' tests, for measurements."""
 
-from tests.flows.conftest import run, sandbox, tiny, weights
+from tests.flows.conftest import run, sandbox, shared, tiny, weights
 
-__all__ = ["run", "sandbox", "tiny", "weights"]
+__all__ = ["run", "sandbox", "shared", "tiny", "weights"]

@@ -153,12 +153,18 @@ class Server:
     def ask(self, path: str, listed: list[Any] | None = None, /, **body: Any) -> Any:
         """Posts an object, or a list, to the API and returns the answer.
 
-        While its database is busy the server answers 503, and Prefect's own client asks again.
+        While its database is busy the server answers 503, or late, and Prefect's own client asks
+        again. What changes something is asked again after a 503 alone.
         """
 
         def post() -> httpx.Response | None:
             what = body if listed is None else listed
-            answer = httpx.post(f"{self.url}/{path}", json=what, timeout=60)
+            try:
+                answer = httpx.post(f"{self.url}/{path}", json=what, timeout=60)
+            except httpx.ReadTimeout:
+                if not path.endswith("/filter"):
+                    raise
+                return None
             return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
         answer = wait_until(post, path)

@@ -151,14 +151,16 @@ def test_requests_are_counted_as_the_sandbox_counts_them(run: Run, tmp_path: Pat
     assert requests["earth_engine_pixels"] == chips + outcome["scenes_refused"]
 
 
-def test_the_same_inputs_give_the_same_bytes(run: Run, built: Path, tmp_path: Path) -> None:
+def test_the_same_inputs_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
     """A second dataset with the same seed has the same manifests, byte for byte."""
-    run.build(tmp_path / "again")
-    files = sorted(path.relative_to(built) for path in built.glob("manifests/**/*.*"))
-    listed = json.loads((built / "manifests/v0001/manifest.json").read_text())["descriptions"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    for root in (first, second):  # not `built`, which may have been made beside another sandbox
+        run.build(root)
+    files = sorted(path.relative_to(first) for path in first.glob("manifests/**/*.*"))
+    listed = json.loads((first / "manifests/v0001/manifest.json").read_text())["descriptions"]
     assert len(files) == 5 + len(listed)
     for file in files:
-        assert (tmp_path / "again" / file).read_bytes() == (built / file).read_bytes()
+        assert (second / file).read_bytes() == (first / file).read_bytes()
 
 
 def test_a_quota_is_met_exactly_or_said_to_be_short(built: Path) -> None:

@@ -104,6 +104,10 @@ _KNOWN: Final = {
 }  # fmt: skip
 
 
+TRUE_COLOUR: Final = (("B4", "B3", "B2"), ("R", "G", "B"))
+"""Red, green and blue, as bands of Sentinel-2 and of NAIP."""
+
+
 def platform_of(collection: str) -> Platform:
     """Returns what is known of an Earth Engine collection; of an unknown one, hardly anything."""
     for prefix, platform in _KNOWN.items():

@@ -6,7 +6,6 @@ GeoCroissant 1.0. There is no `datePublished`: nothing that is published holds t
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.licences import licence_by_code
@@ -132,9 +131,7 @@ def croissant_json(
 
 def _citation(version: Version) -> str:
     """Returns a BibTeX entry that names exactly this version."""
-    tables = version.manifest["tables"]
-    digests = [one["sha256"] for product in sorted(tables) for one in tables[product]]
-    fingerprint = hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+    fingerprint = version.fingerprint[:16]
     return (
         f"@misc{{terrapair_{version.name}_{fingerprint}, title={{Terrapair {version.name}: ground"
         f" photos paired with satellite chips}}, note={{seed {version.manifest['seed']}, tables"

@@ -129,7 +129,7 @@ def sample_dataset(
     target = open_store(output)
     own = int(version.manifest["seed"])
     drawn = draw(store, version, pairs, own if seed is None else seed)
-    record = {"of": version.name, "tables": _fingerprint(version), "pairs_wanted": pairs,
+    record = {"of": version.name, "tables": version.fingerprint, "pairs_wanted": pairs,
               "seed": own if seed is None else seed}  # fmt: skip
     data = json.dumps(record, indent=1, sort_keys=True).encode()
     if (target.list("cells") and not target.exists(RECORD)) or not target.create(RECORD, data):
@@ -263,10 +263,3 @@ def _with_bytes(
             place = packed.places[member]
             found.append(replace(row, shard=path, offset=place.offset, size=place.size))
     return found
-
-
-def _fingerprint(version: Version) -> str:
-    """Returns a digest of a version's tables."""
-    tables = version.manifest["tables"]
-    digests = [one["sha256"] for product in sorted(tables) for one in tables[product]]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -85,7 +84,7 @@ def export_version(
             root, f"{version.name} has no pairs of that kind.",
             "Leave --split or --sensor away, or build more: terrapair build --root …",
         )  # fmt: skip
-    identity = {"form": form.name, "version": version.name, "tables_sha256": fingerprint(version),
+    identity = {"form": form.name, "version": version.name, "tables_sha256": version.fingerprint,
                 "split": split, "sensor": sensor, "options": form.options()}  # fmt: skip
     folder = ExportFolder(target, identity)
     whole = folder.begin()
@@ -103,13 +102,6 @@ def export_version(
         done += portion.end - portion.first
     progress(_TOLD, total, total)
     return _end(folder, form, store, version, portions)
-
-
-def fingerprint(version: Version) -> str:
-    """Returns a digest of a version's tables."""
-    tables = version.manifest["tables"]
-    digests = [one["sha256"] for product in sorted(tables) for one in tables[product]]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _published(store: Store, name: str) -> Version:

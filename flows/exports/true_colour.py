@@ -10,6 +10,7 @@ from PIL import Image
 
 from collectors.chip_files import decode_bands
 from collectors.transport import SetupError
+from flows.description.bands import TRUE_COLOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 WHITE: Final = 3_000
 """Number of a 16-bit band that becomes 255: a reflectance of 0.3, as Earth Engine's catalogue shows
 COPERNICUS/S2_SR_HARMONIZED."""
-
-TRUE_COLOUR: Final = (("B4", "B3", "B2"), ("R", "G", "B"))
-"""Red, green and blue, as bands of Sentinel-2 and of NAIP."""
 
 _JPEG_QUALITY: Final = 95
 _PNG_EFFORT: Final = 2

@@ -22,7 +22,8 @@ from flows.products.tables import from_arrow
 from flows.products.versions import read_version
 from flows.renderings.pictures import draw_pictures
 from flows.renderings.prompts import write_prompt
-from flows.samples.members import MemberPlace, read_members
+from flows.samples.members import read_members
+from flows.samples.samples import place_of_chip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,7 +156,7 @@ def _render(
 ) -> dict[str, Any]:  # fmt: skip
     """Writes the folder of one chip."""
     try:
-        pictures = draw_pictures(_bytes_of(store, chip), ways)
+        pictures = draw_pictures(read_members(store, [place_of_chip(chip)])[0], ways)
     except (RasterioError, ValueError) as error:
         raise SetupError(
             f"{store.root} {chip.chip_id}", f"cannot be rendered: {error}.",
@@ -189,12 +190,3 @@ def _render(
         "chip_id": chip.chip_id, "scene_id": chip.scene_id, "folder": target.uri(chip.chip_id),
         "images": [f"{one.name}.png" for one in pictures],
     }  # fmt: skip
-
-
-def _bytes_of(store: Store, chip: ChipRow) -> bytes:
-    shard, offset, size, sha256 = chip.shard, chip.offset, chip.size, chip.sha256
-    assert shard is not None  # noqa: S101 - a kept chip has bytes
-    assert offset is not None  # noqa: S101
-    assert size is not None  # noqa: S101
-    assert sha256 is not None  # noqa: S101
-    return read_members(store, [MemberPlace(shard, offset, size, sha256)])[0]

@@ -13,6 +13,7 @@ from rasterio.errors import RasterioError
 
 from collectors.chip_files import decode_bands
 from collectors.storage import StorageError
+from flows.description.bands import TRUE_COLOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,6 @@ _EFFORT: Final = 2
 TYPE: Final = "image/webp"
 """All pictures of a report are WebP: it has transparency and is small."""
 
-TRUE_COLOUR: Final = (("B4", "B3", "B2"), ("R", "G", "B"))
 FALSE_COLOUR: Final = (("B8", "B4", "B3"), ("N", "R", "G"))
 """Red, green and blue of a picture, as bands of Sentinel-2 and of NAIP; vegetation is red."""
 

@@ -162,12 +162,17 @@ def _sample(cell: CellSamples, at: int) -> Sample:
             path, begin = apart[place]["shard"], apart[place]["offset"]
         where = MemberPlace(path, begin, photo.size, photo.sha256)
         found.append(SamplePhoto(photo, pair, where))
+    return Sample(chip, place_of_chip(chip), tuple(found))
+
+
+def place_of_chip(chip: ChipRow) -> MemberPlace:
+    """Returns where the bytes of a kept chip are."""
     shard, offset, size, sha256 = chip.shard, chip.offset, chip.size, chip.sha256
     assert shard is not None  # noqa: S101 - a kept chip has bytes
     assert offset is not None  # noqa: S101
     assert size is not None  # noqa: S101
     assert sha256 is not None  # noqa: S101
-    return Sample(chip, MemberPlace(shard, offset, size, sha256), tuple(found))
+    return MemberPlace(shard, offset, size, sha256)
 
 
 def _rows(batch: pa.RecordBatch, first: int, count: int, kind: type[Any]) -> list[Any]:

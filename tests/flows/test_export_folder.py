@@ -187,7 +187,7 @@ def _identity(built: Path) -> dict[str, Any]:
     version = read_version(open_store(str(built), writable=False))
     assert version is not None
     return {"form": "webdataset", "version": "v0001", "split": None, "sensor": "naip",
-            "tables_sha256": exporting.fingerprint(version),
+            "tables_sha256": version.fingerprint,
             "options": FORMS["webdataset"].options()}  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
+from scipy.sparse import csr_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +24,8 @@ Pixel = TypeVar("Pixel", np.uint8, np.uint16)
 _SAME_EDGE_PX: Final = 1e-6
 """Edges nearer than this, in source pixels, are one edge: the rest of floating-point division."""
 
-_ROWS_AT_ONCE: Final = 16
-"""Target rows worked on together: half a megabyte for four bands of 0.6 m."""
+_ROWS_AT_ONCE: Final = 28
+"""Target rows worked on together: one megabyte for four bands of 0.6 m."""
 
 _LEAST_COVER: Final = 0.5
 """A target pixel less than half covered by data is missing."""
@@ -106,61 +107,48 @@ def average_by_area(data: NDArray[Pixel], window: SourceWindow, grid: ChipGrid) 
     holed = not valid.all()
     layers = np.concatenate([data, valid.astype(data.dtype)]) if holed else data
     averaged = np.empty((bands, grid.size_px, grid.size_px), data.dtype)
-    # A few rows at a time: what is worked on stays in the processor's cache.
+    # Some rows at a time: what is worked on stays in the processor's cache.
     for top in range(0, grid.size_px, _ROWS_AT_ONCE):
-        part = rows.part(top, top + _ROWS_AT_ONCE)
-        sums = columns.sum_columns(part.sum_rows(layers))
-        weight = sums[bands] if holed else np.outer(part.extent, columns.extent)
-        covered = weight >= least
-        sums = sums[:bands]
-        mean = np.divide(sums, weight, out=np.zeros_like(sums), where=covered)
+        part = rows[top : top + _ROWS_AT_ONCE]
+        sums = columns @ _sum_rows(part, layers)
+        sums = sums.reshape(grid.size_px, len(layers), -1)  # (columns, bands, rows)
+        extent = np.outer(columns.sum(axis=1), part.sum(axis=1))[:, None]
+        weight = sums[:, bands:] if holed else extent
+        sums = sums[:, :bands]
+        mean = np.divide(sums, weight, out=np.zeros_like(sums), where=weight >= least)
         # A half is a half in single precision; in double it is a little more or less, by chance.
-        averaged[:, top : top + _ROWS_AT_ONCE] = np.rint(mean.astype(np.float32))
+        whole = np.rint(mean.astype(np.float32)).astype(data.dtype)
+        averaged[:, top : top + _ROWS_AT_ONCE] = whole.transpose(1, 2, 0)
     return averaged
 
 
-@dataclass(frozen=True, slots=True)
-class _Shares:
-    """How much of which source pixels lies in each target pixel, along one axis.
+def _sum_rows(part: csr_array, layers: NDArray[Any]) -> NDArray[np.float64]:
+    """Sums source rows to target rows.
 
-    Attributes:
-        index: (targets, n) numbers of the source pixels that the target pixel may touch.
-        share: (targets, n) lengths of the overlaps, in source pixels.
+    Args:
+        part: (target rows, source rows), their shares.
+        layers: (bands, source rows, source columns).
+
+    Returns:
+        (source columns, bands × target rows), so that the columns can be summed likewise.
     """
-
-    index: NDArray[np.intp]
-    share: NDArray[np.float64]
-
-    @property
-    def extent(self) -> NDArray[np.float64]:
-        """Lengths of the target pixels, in source pixels."""
-        return np.asarray(self.share.sum(axis=1))
-
-    def part(self, start: int, stop: int) -> _Shares:
-        """Returns the shares of some of the target pixels."""
-        return _Shares(self.index[start:stop], self.share[start:stop])
-
-    def sum_rows(self, layers: NDArray[Any]) -> NDArray[np.float64]:
-        """Sums (bands, source rows, columns) to (bands, target rows, columns)."""
-        total = layers[:, self.index[:, 0]] * self.share[:, 0, None]
-        for n in range(1, self.index.shape[1]):
-            total += layers[:, self.index[:, n]] * self.share[:, n, None]
-        return np.asarray(total)
-
-    def sum_columns(self, layers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sums (bands, rows, source columns) to (bands, rows, target columns)."""
-        total = np.take(layers, self.index[:, 0], axis=2) * self.share[:, 0]
-        for n in range(1, self.index.shape[1]):
-            total += np.take(layers, self.index[:, n], axis=2) * self.share[:, n]
-        return total
+    first, stop = part.indices.min(), part.indices.max() + 1
+    touched = layers[:, first:stop].transpose(1, 0, 2).astype(np.float64, order="C")
+    sums = part[:, first:stop] @ touched.reshape(stop - first, -1)
+    columns = layers.shape[2]
+    by_column = sums.reshape(len(sums), -1, columns).transpose(2, 1, 0)
+    return np.ascontiguousarray(by_column).reshape(columns, -1)
 
 
-def _shares(edges: NDArray[np.floating[Any]], count: int) -> _Shares:
-    """Returns the shares of what lies between neighbouring edges.
+def _shares(edges: NDArray[np.floating[Any]], count: int) -> csr_array:
+    """Returns how much of which source pixels lies between neighbouring edges.
 
     Args:
         edges: Edges of the target pixels in fractional source pixels, growing.
         count: Number of source pixels; what lies outside them holds no data.
+
+    Returns:
+        (targets, count) lengths of the overlaps, in source pixels.
     """
     whole = np.rint(edges)
     edges = np.clip(np.where(np.abs(edges - whole) < _SAME_EDGE_PX, whole, edges), 0, count)
@@ -168,4 +156,7 @@ def _shares(edges: NDArray[np.floating[Any]], count: int) -> _Shares:
     most = int((np.ceil(edges[1:]) - first).max())
     pixel = first[:, None] + np.arange(most)
     share = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    return _Shares(np.minimum(pixel, count - 1).astype(np.intp), np.maximum(share, 0.0))
+    touched = share > 0
+    target, _ = np.nonzero(touched)
+    places = (target, pixel[touched].astype(np.intp))
+    return csr_array((share[touched], places), shape=(len(first), count))

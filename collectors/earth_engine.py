@@ -6,7 +6,6 @@ the scene's stored asset (`getPixels`), which needs least of a project's compute
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -15,6 +14,8 @@ import ee
 import numpy as np
 
 from collectors.area_average import SourceWindow, average_by_area, source_window
+from collectors.cores import CORES
+from collectors.earth_engine_answers import features, pixel_array
 from collectors.earth_engine_expressions import candidate_rows, parse_row
 from collectors.earth_engine_session import (
     CATALOGUE,
@@ -26,9 +27,8 @@ from collectors.earth_engine_session import (
     Session,
     TooBig,
 )
-from collectors.npy_files import read_npy
 from collectors.records import SCL_BAND, SCORE_BAND, ChipPixels, Quality, SceneGone
-from collectors.transport import SetupError, TransientTrouble, TroubleRemains
+from collectors.transport import SetupError, TroubleRemains
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,8 +42,6 @@ RESOLVE_BATCH: Final = 500
 """Chips asked for at once: about 45 kB of the 10 MB that a request may have, and with four
 candidates at most 3,000 rows, three pages. Source: Earth Engine REST reference,
 `computeFeatures`."""
-
-_NPY_MAGIC: Final = b"\x93NUMPY"
 
 CLOUD_SCORE_PLUS: Final = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
 """Its images have the `system:index` of the Sentinel-2 scene that they score (its page in Earth
@@ -197,7 +195,7 @@ class EarthEngine:
         }
         rows: list[dict[str, Any]] = []
         while True:
-            page = self._send("resolve", what, lambda: _features(params, what))
+            page = self._send("resolve", what, lambda: features(params, what))
             rows += [feature["properties"] for feature in page.get("features", [])]
             token = page.get("nextPageToken")
             if not token:
@@ -239,9 +237,10 @@ class EarthEngine:
         layers = self._pixels(scene.scene_id, asked, window, grid.crs)
         if isinstance(layers, SceneGone):
             return layers
-        data = np.stack([layers[band] for band in bands])
-        if sensor.area_average:
-            data = average_by_area(data, window, grid)
+        with CORES:
+            data = np.stack([layers[band] for band in bands])
+            if sensor.area_average:
+                data = average_by_area(data, window, grid)
         if sensor.quality is Quality.CLOUD_SCORE_PLUS:
             score_id = f"{CLOUD_SCORE_PLUS}/{scene.scene_id.rsplit('/', 1)[1]}"
             scores = self._pixels(score_id, (SCORE_BAND,), window, grid.crs)
@@ -267,7 +266,7 @@ class EarthEngine:
         }
         shape = (window.rows, window.columns)
         try:
-            return self._send("pixels", what, lambda: _array(params, bands, shape, what))
+            return self._send("pixels", what, lambda: pixel_array(params, bands, shape, what))
         except Missing as error:
             return SceneGone(scene_id, str(error))
         except TooBig as error:
@@ -293,39 +292,3 @@ def _grid(window: SourceWindow, crs: str) -> dict[str, Any]:
         },
         "crsCode": crs,
     }  # fmt: skip
-
-
-def _features(params: dict[str, Any], what: str) -> dict[str, Any]:
-    """Sends one `computeFeatures` and returns the page.
-
-    Raises:
-        TransientTrouble: If the answer is not a page, such as a proxy's page of HTML.
-    """
-    try:
-        page = ee.data.computeFeatures(params)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TransientTrouble(SERVICE, f"{what}: the answer is not JSON: {error}") from error
-    if not isinstance(page, dict):
-        raise TransientTrouble(SERVICE, f"{what}: the answer is not a page of features")
-    return page
-
-
-def _array(
-    params: dict[str, Any], bands: tuple[str, ...], shape: tuple[int, int], what: str
-) -> NDArray[Any]:
-    """Sends one `getPixels` and reads the structured array in the answer.
-
-    Raises:
-        TransientTrouble: If the answer is not the array that was asked for: HTML, or cut off.
-    """
-    data = ee.data.getPixels(params)
-    if not data.startswith(_NPY_MAGIC):
-        raise TransientTrouble(SERVICE, f"{what}: the answer is no NPY file: {data[:60]!r}")
-    try:
-        array = read_npy(data)
-    except ValueError as error:
-        raise TransientTrouble(SERVICE, f"{what}: the answer was cut off: {error}") from error
-    if array.shape != shape or array.dtype.names != bands:
-        seen = f"{array.shape} with bands {array.dtype.names}"
-        raise TransientTrouble(SERVICE, f"{what}: {shape} with {bands} was asked for, not {seen}")
-    return array

@@ -6,7 +6,6 @@ never followed: Flickr's host redirects what was removed to a placeholder pictur
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from collectors.cores import CORES
 from collectors.photo_pictures import PictureRules, prepare
 from collectors.records import PhotoAbsence
 from collectors.transport import (
@@ -96,8 +96,6 @@ class PhotoHost:
         self._deadline_s = deadline_s
         self._sleep = sleep
         self._clock = clock
-        # More threads than cores would only take the interpreter's lock from each other.
-        self._preparing = threading.BoundedSemaphore(os.cpu_count() or 1)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent
         for scheme in ("http://", "https://"):
@@ -157,7 +155,7 @@ class PhotoHost:
         )
         if isinstance(found, PhotoAbsence):
             return found
-        with self._preparing:
+        with CORES:
             return prepare(found, size, self._rules)
 
     def _try(self, url: str) -> _Content:

@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from collectors.chip_files import encode_chip
+from collectors.cores import CORES
 from collectors.records import Outcome, Scene, SceneGone
 from filters.chip_quality import measure, refusal
 from filters.geotag_uncertainty import uncertainty_m
@@ -34,7 +35,8 @@ def fetch_chip(chip: Chip, scenes: Sequence[Scene], sensor: Sensor, services: Se
         if isinstance(pixels, SceneGone):
             refused.append(_refused(chip, scene, pixels.reason))
             continue
-        measured = measure(pixels, sensor)
+        with CORES:
+            measured = measure(pixels, sensor)
         reason = refusal(measured, sensor)
         if reason is not None:
             refused.append(_refused(chip, scene, reason, measured.cloud_pct, measured.valid_pct))
@@ -51,7 +53,8 @@ def fetch_chip(chip: Chip, scenes: Sequence[Scene], sensor: Sensor, services: Se
             "bands": [*pixels.bands, *last],
             "refused": [asdict(one) for one in refused],
         }
-        data = encode_chip(pixels, chip.grid, tags=tags)
+        with CORES:
+            data = encode_chip(pixels, chip.grid, tags=tags)
         return Piece(chip.chip_id, verdict, (f"{chip.chip_id}.tif", data))
     verdict = {
         "outcome": Outcome.REJECTED,

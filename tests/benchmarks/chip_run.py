@@ -58,7 +58,7 @@ FIRST_ANSWERS: Final = 24
 
 PARTS: Final = {
     "collectors.earth_engine.EarthEngine._send": "request and answer",
-    "collectors.earth_engine.read_npy": "NPY",
+    "collectors.earth_engine_answers.read_npy": "NPY",
     "collectors.earth_engine.average_by_area": "area average",
     "flows.cells.chip_work.measure": "quality",
     "flows.cells.chip_work.encode_chip": "GeoTIFF",

@@ -33,7 +33,7 @@ from collectors.flickr_requests import (
     PAGE_CAP,
     RESULT_CAP,
     SPLIT_ABOVE,
-    search_arguments,
+    PhotoSearch,
 )
 from collectors.licences import differences
 from collectors.transport import (
@@ -45,17 +45,15 @@ from collectors.transport import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import date, datetime
+    from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import Any
 
-    from collectors.geo import Box
     from collectors.transport import Patience, Throttle
 
 __all__ = [
-    "GEO_PAGE", "PAGE_CAP", "RESULT_CAP", "SPLIT_ABOVE", "Flickr", "FlickrRefusal", "SearchPage",
-    "UnreadableRow",
+    "GEO_PAGE", "PAGE_CAP", "RESULT_CAP", "SPLIT_ABOVE", "Flickr", "FlickrRefusal", "PhotoSearch",
+    "SearchPage", "UnreadableRow",
 ]  # fmt: skip
 
 Result = TypeVar("Result")
@@ -146,68 +144,37 @@ class Flickr:
         """Requests sent so far, every try counted: what Flickr counts against the key."""
         return self._calls
 
-    def search(
-        self,
-        box: Box,
-        *,
-        taken_from: date,
-        taken_until: date,
-        uploaded_from: datetime | None,
-        uploaded_until: datetime,
-        licences: Sequence[int],
-        page: int = 1,
-    ) -> SearchPage:
+    def search(self, wanted: PhotoSearch, page: int = 1) -> SearchPage:
         """Asks for one page of the photos taken in a box and a window of time.
 
         Flickr's boxes are closed; photos on the far edge belong to the neighbour and are left out.
 
         Args:
-            box: Degrees, half-open.
-            taken_from: First day of capture, by the owner's local clock.
-            taken_until: The day after the last.
-            uploaded_from: Earliest upload, aware; None for no limit.
-            uploaded_until: The first moment of upload that is too late, aware.
-            licences: Flickr's ids of the licences that are wanted, at least one.
+            wanted: What is searched for.
             page: 1 to `PAGE_CAP`.
 
         Returns:
             The page. It is empty and `exhausted` where Flickr says that there is nothing.
 
         Raises:
-            ValueError: If the arguments ask for nothing or for a page that is never served.
+            ValueError: If nothing is asked for, or a page that is never served.
             FlickrRefusal: If Flickr does not understand the request.
             TroubleRemains: If Flickr was not to be reached within the patience.
             SetupError: If the key is refused, the address is wrong, or a licence is unknown.
         """
         if not 1 <= page <= PAGE_CAP:
             raise ValueError(f"Flickr serves pages 1 to {PAGE_CAP} of a search, not {page}")
-        arguments = search_arguments(
-            box,
-            taken_from=taken_from,
-            taken_until=taken_until,
-            uploaded_from=uploaded_from,
-            uploaded_until=uploaded_until,
-            licences=licences,
-        )
+        arguments = wanted.arguments() | {"page": str(page)}
         try:
-            found = self.ask("flickr.photos.search", arguments | {"page": str(page)}, parse_page)
+            found = self.ask("flickr.photos.search", arguments, parse_page)
         except ExcessiveOffset:
             return SearchPage((), (), (), 0, 0, page, GEO_PAGE, exhausted=True)
+        box = wanted.box
         held = tuple(photo for photo in found.photos if box.holds(photo.lon, photo.lat))
         return replace(found, photos=held, page=page)
 
-    def search_all(
-        self,
-        box: Box,
-        *,
-        taken_from: date,
-        taken_until: date,
-        uploaded_from: datetime | None,
-        uploaded_until: datetime,
-        licences: Sequence[int],
-        max_pages: int = PAGE_CAP,
-    ) -> Iterator[SearchPage]:
-        """Walks the pages of a search; the arguments are those of `search`.
+    def search_all(self, wanted: PhotoSearch, max_pages: int = PAGE_CAP) -> Iterator[SearchPage]:
+        """Walks the pages of a search.
 
         Yields:
             Pages without the photos that came before, until the last page announced, a page that
@@ -218,15 +185,7 @@ class Flickr:
         """
         seen: set[str] = set()
         for number in range(1, min(max_pages, PAGE_CAP) + 1):
-            page = self.search(
-                box,
-                taken_from=taken_from,
-                taken_until=taken_until,
-                uploaded_from=uploaded_from,
-                uploaded_until=uploaded_until,
-                licences=licences,
-                page=number,
-            )
+            page = self.search(wanted, number)
             yield _without(page, seen)
             if page.exhausted or seen.issuperset(page.ids) or number >= page.pages:
                 return

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from collectors.flickr_answers import SIZE_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date, datetime
 
     from collectors.geo import Box
@@ -38,54 +38,59 @@ _PLACES: Final = 6
 """Decimals of a degree in Flickr's coordinates."""
 
 
-def search_arguments(
-    box: Box,
-    *,
-    taken_from: date,
-    taken_until: date,
-    uploaded_from: datetime | None,
-    uploaded_until: datetime,
-    licences: Sequence[int],
-) -> dict[str, str]:
-    """Writes a search, without its page, in Flickr's words.
+@dataclass(frozen=True, slots=True)
+class PhotoSearch:
+    """What is searched for: photos taken in a box and a window of time.
 
-    Half-open windows become closed ones, of whole days and seconds. The filters `accuracy` (whether
-    it means "at least" or "exactly" is not documented) and `geo_context` (practically never set)
-    are not sent: rules look at the returned values.
-
-    Args:
+    Attributes:
         box: Degrees, half-open.
         taken_from: First day of capture, by the owner's local clock.
         taken_until: The day after the last.
-        uploaded_from: Earliest upload, aware; None for no limit.
         uploaded_until: The first moment of upload that is too late, aware.
         licences: Flickr's ids of the licences that are wanted, at least one.
-
-    Raises:
-        ValueError: If the arguments ask for nothing.
+        uploaded_from: Earliest upload, aware; None for no limit.
     """
-    last_day = taken_until - timedelta(days=1)
-    last_upload = math.ceil(uploaded_until.timestamp()) - 1
-    first_upload = None if uploaded_from is None else math.ceil(uploaded_from.timestamp())
-    if not licences:
-        raise ValueError("a search without licences would ask for every licence there is")
-    if last_day < taken_from or (first_upload is not None and last_upload < first_upload):
-        raise ValueError(f"nothing lies in {taken_from} to {taken_until}, uploaded "
-                         f"{uploaded_from} to {uploaded_until}")  # fmt: skip
-    arguments = {
-        "bbox": _bbox(box),
-        "has_geo": "1",
-        "min_taken_date": f"{taken_from} 00:00:00",
-        "max_taken_date": f"{last_day} 23:59:59",
-        "max_upload_date": str(last_upload),
-        "license": ",".join(str(licence) for licence in sorted(licences)),
-        "media": "photos",
-        "content_types": "0",
-        "sort": "date-posted-desc",
-        "extras": EXTRAS,
-        "per_page": str(GEO_PAGE),
-    }
-    return arguments | ({} if first_upload is None else {"min_upload_date": str(first_upload)})
+
+    box: Box
+    taken_from: date
+    taken_until: date
+    uploaded_until: datetime
+    licences: tuple[int, ...]
+    uploaded_from: datetime | None = None
+
+    def arguments(self) -> dict[str, str]:
+        """Writes the search, without its page, in Flickr's words.
+
+        Half-open windows become closed ones, of whole days and seconds. The filters `accuracy`
+        (whether it means "at least" or "exactly" is not documented) and `geo_context` (practically
+        never set) are not sent: rules look at the returned values.
+
+        Raises:
+            ValueError: If it asks for nothing.
+        """
+        last_day = self.taken_until - timedelta(days=1)
+        last_upload = math.ceil(self.uploaded_until.timestamp()) - 1
+        since = self.uploaded_from
+        first_upload = None if since is None else math.ceil(since.timestamp())
+        if not self.licences:
+            raise ValueError("a search without licences would ask for every licence there is")
+        if last_day < self.taken_from or (first_upload is not None and last_upload < first_upload):
+            raise ValueError(f"nothing lies in {self.taken_from} to {self.taken_until}, uploaded "
+                             f"{since} to {self.uploaded_until}")  # fmt: skip
+        arguments = {
+            "bbox": _bbox(self.box),
+            "has_geo": "1",
+            "min_taken_date": f"{self.taken_from} 00:00:00",
+            "max_taken_date": f"{last_day} 23:59:59",
+            "max_upload_date": str(last_upload),
+            "license": ",".join(str(licence) for licence in sorted(self.licences)),
+            "media": "photos",
+            "content_types": "0",
+            "sort": "date-posted-desc",
+            "extras": EXTRAS,
+            "per_page": str(GEO_PAGE),
+        }
+        return arguments | ({} if first_upload is None else {"min_upload_date": str(first_upload)})
 
 
 def _bbox(box: Box) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.flickr import SearchPage
+from collectors.flickr import PhotoSearch, SearchPage
 from collectors.records import Outcome, Photo, Stage
 from filters.duplicates import Shot, bursts
 from filters.metadata import Rules, screen
@@ -132,7 +132,7 @@ class PhotoStage:
         known = {row.photo_id for row in self.state.photos}
         known |= {row.photo_id for row in self.state.rejects if row.reason not in REVISITED}
         known |= self._judged.keys() | self._rejects.keys() | self._waiting.keys()
-        licences = sorted(self.work.services.catalogue.rules.licence_ids)
+        licences = tuple(sorted(self.work.services.catalogue.rules.licence_ids))
         arrived: list[Photo] = []
         wanted = SURPLUS * (self.quota - self._held.total)
         while (question := survey.next()) is not None:
@@ -141,15 +141,10 @@ class PhotoStage:
 
             def ask(probe: Probe = probe, page: int = page) -> SearchPage:
                 self.work.summary.searched += 1
-                found = self.work.services.flickr.search(
-                    probe.box,
-                    taken_from=probe.taken_from,
-                    taken_until=probe.taken_until,
-                    uploaded_from=since,
-                    uploaded_until=self.work.now,
-                    licences=licences,
-                    page=page,
+                wanted = PhotoSearch(
+                    probe.box, probe.taken_from, probe.taken_until, self.work.now, licences, since
                 )
+                found = self.work.services.flickr.search(wanted, page)
                 return Screen(self.work.services.blocks).clean(found)
 
             answer = self.work.steps.remember(f"search-{len(self._found):04d}", SearchPage, ask)

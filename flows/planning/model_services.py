@@ -22,9 +22,8 @@ from flows.products.block_list import BlockList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
 
-    from collectors.geo import Box
+    from collectors.flickr import PhotoSearch
     from collectors.records import Chip, Photo, Scene, Sensor
     from flows.catalogue.catalogue import Catalogue
     from flows.planning.rates import Drawn
@@ -41,26 +40,16 @@ class ModelFlickr:
         self._taken = np.array([one.taken_at.date() for one in newest], dtype="datetime64[D]")
         self._uploaded = np.array([one.uploaded_at.timestamp() for one in newest])
 
-    def search(
-        self,
-        box: Box,
-        *,
-        taken_from: date,
-        taken_until: date,
-        uploaded_from: datetime | None,
-        uploaded_until: datetime,
-        licences: Sequence[int],  # noqa: ARG002 - the photos have these licences
-        page: int = 1,
-    ) -> SearchPage:
-        """Returns a page as `collectors.flickr.Flickr.search` does."""
+    def search(self, wanted: PhotoSearch, page: int = 1) -> SearchPage:
+        """Returns a page as `collectors.flickr.Flickr.search` does; all photos are licensed."""
+        box = wanted.box
         lon, lat = self._places.T
         there = (box.west <= lon) & (lon < box.east) & (box.south <= lat) & (lat < box.north)
-        there &= (np.datetime64(taken_from) <= self._taken) & (
-            self._taken < np.datetime64(taken_until)
-        )
-        if uploaded_from is not None:
-            there &= self._uploaded >= uploaded_from.timestamp()
-        there &= self._uploaded < uploaded_until.timestamp()
+        there &= np.datetime64(wanted.taken_from) <= self._taken
+        there &= self._taken < np.datetime64(wanted.taken_until)
+        if wanted.uploaded_from is not None:
+            there &= self._uploaded >= wanted.uploaded_from.timestamp()
+        there &= self._uploaded < wanted.uploaded_until.timestamp()
         found = np.flatnonzero(there)
         pages = math.ceil(len(found) / GEO_PAGE)
         first = (page - 1) * GEO_PAGE

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from collectors.chip_files import encode_chip
-from collectors.flickr import GEO_PAGE
+from collectors.flickr import GEO_PAGE, PhotoSearch
 from collectors.records import PhotoImage, SceneGone
 from filters.chip_quality import measure, refusal
 from filters.indoor import Unreadable, is_indoor
@@ -103,14 +103,11 @@ def look(
     first = min(order.taken_from for order in every)
     last = max(order.taken_until for order in every)
     now = max(order.now for order in every)
-    licences = sorted(catalogue.rules.licence_ids)
+    licences = tuple(sorted(catalogue.rules.licence_ids))
 
     def search(box: Box, until: datetime) -> SearchPage:
         seen.searches += 1
-        return flickr.search(
-            box, taken_from=first, taken_until=last + timedelta(days=1), uploaded_from=None,
-            uploaded_until=until, licences=licences,
-        )  # fmt: skip
+        return flickr.search(PhotoSearch(box, first, last + timedelta(days=1), until, licences))
 
     start = datetime(first.year, first.month, first.day, tzinfo=UTC)
     for number, plots in enumerate(groups):

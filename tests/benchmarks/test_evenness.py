@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from collectors.cells import Cell, Ground, tile_at
-from collectors.flickr import Flickr
+from collectors.flickr import Flickr, PhotoSearch
 from collectors.geo import Box
 from collectors.records import PhotoImage
 from collectors.sandbox import Sandbox
@@ -170,11 +170,10 @@ def by_points(world: World, flickr: Flickr, region: Box, budget: int) -> Collect
         lat = rng.uniform(region.south, region.north)
         high = RADIUS_M / METRES_PER_DEGREE
         wide = high / cos(radians(lat))
-        for page in flickr.search_all(
-            Box(lon - wide, lat - high, lon + wide, lat + high),
-            taken_from=FIRST, taken_until=LAST, uploaded_from=None, uploaded_until=END_OF_WORLD,
-            licences=ALLOWED, max_pages=PEER_PAGES,
-        ):  # fmt: skip
+        wanted = PhotoSearch(
+            Box(lon - wide, lat - high, lon + wide, lat + high), FIRST, LAST, END_OF_WORLD, ALLOWED
+        )
+        for page in flickr.search_all(wanted, PEER_PAGES):
             calls += 1
             kept.update(
                 photo.photo_id for photo in page.photos

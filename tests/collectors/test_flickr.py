@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -14,8 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.flickr import GEO_PAGE, PAGE_CAP, Flickr, FlickrRefusal
-from collectors.flickr_requests import search_arguments
+from collectors.flickr import GEO_PAGE, PAGE_CAP, Flickr, FlickrRefusal, PhotoSearch
 from collectors.geo import Box
 from collectors.licences import LICENCES
 from collectors.transport import Patience, SetupError, Throttle, TroubleRemains
@@ -36,13 +36,13 @@ TOO_MANY = Answer(
     {"Content-Type": "text/html"},
 )
 BAY = Box(-123, 36.6, -121, 38.6)
-WINDOW: dict[str, Any] = {
-    "taken_from": date(2018, 1, 1),
-    "taken_until": date(2021, 1, 1),
-    "uploaded_from": None,
-    "uploaded_until": datetime(2026, 1, 1, tzinfo=UTC),
-}
-DECADE = WINDOW | {"taken_from": date(2015, 1, 1), "taken_until": date(2026, 1, 1)}
+WANTED = PhotoSearch(
+    BOX, date(2018, 1, 1), date(2021, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), (4, 5)
+)
+DECADE = replace(
+    WANTED, box=BAY, taken_from=date(2015, 1, 1), taken_until=date(2026, 1, 1),
+    licences=tuple(LICENCES),
+)  # fmt: skip
 
 
 def make_throttle() -> Throttle:
@@ -75,9 +75,9 @@ def fail_with(code: int, message: str) -> Answer:
     return Answer(200, body)
 
 
-def search(client: Flickr, **changes: Any):
+def search(client: Flickr, page: int = 1, **changes: Any):
     """Asks for a page of the box of these tests."""
-    return client.search(BOX, licences=[4, 5], **(WINDOW | changes))
+    return client.search(replace(WANTED, **changes), page)
 
 
 def test_the_request():
@@ -123,7 +123,7 @@ def test_each_try_is_signed_anew():
 def test_the_box_is_written_outwards(west, south, width, height):
     """Rounding to Flickr's decimals never leaves out a part of the box, nor leaves the Earth."""
     box = Box(west, south, min(180, west + width), min(90, south + height))
-    text = search_arguments(box, licences=[4], **WINDOW)["bbox"]
+    text = replace(WANTED, box=box).arguments()["bbox"]
     sent = [float(edge) for edge in text.split(",")]
     assert sent[0] <= box.west
     assert sent[1] <= box.south
@@ -146,7 +146,7 @@ def test_pages_that_are_never_served_are_not_asked_for(page):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"licences": []},
+        {"licences": ()},
         {"taken_until": date(2018, 1, 1)},
         {"uploaded_from": datetime(2026, 1, 1, tzinfo=UTC)},
     ],
@@ -154,7 +154,7 @@ def test_pages_that_are_never_served_are_not_asked_for(page):
 def test_a_search_for_nothing_is_refused(changes):
     """No licences would ask for all of them, and an empty window for nothing."""
     with pytest.raises(ValueError, match=r"licences|nothing lies in"):
-        search_arguments(BOX, **({"licences": [4]} | WINDOW | changes))
+        replace(WANTED, **changes).arguments()
 
 
 def test_photos_on_the_far_edge_belong_to_the_neighbour():
@@ -271,10 +271,10 @@ def test_the_excessive_offset_is_an_empty_page():
     assert (found.photos, found.ids, found.exhausted, found.page) == ((), (), True, 16)
 
 
-def walk(server: Loopback, **changes: Any) -> list[list[str]]:
+def walk(server: Loopback, **limits: Any) -> list[list[str]]:
     """Walks a search and returns the ids of each page."""
     with make_client(server.url) as client:
-        pages = client.search_all(BOX, licences=[4], **(WINDOW | changes))
+        pages = client.search_all(WANTED, **limits)
         return [[photo.photo_id for photo in page.photos] for page in pages]
 
 
@@ -403,13 +403,10 @@ def client(sandbox: Sandbox) -> Iterator[Flickr]:
         yield made
 
 
-ALL = sorted(LICENCES)
-
-
 def test_the_sandbox_is_searched(sandbox, client):
     """A signed search brings a page of photos that lie in the box, the window and the licences."""
     sandbox.reset()
-    found = client.search(BAY, licences=[4, 5, 9], **WINDOW)
+    found = client.search(replace(WANTED, box=BAY, licences=(4, 5, 9)))
     assert sandbox.counts() == {"flickr.search": 1}
     assert 0 < len(found.photos) <= GEO_PAGE
     assert found.per_page == GEO_PAGE
@@ -425,7 +422,7 @@ def test_quarters_hold_what_the_whole_holds(client):
     """The photos of a box and those of its quarters are the same, each in one quarter."""
 
     def ids(box: Box) -> list[str]:
-        pages = client.search_all(box, licences=ALL, **DECADE)
+        pages = client.search_all(replace(DECADE, box=box))
         return [photo.photo_id for page in pages for photo in page.photos]
 
     whole = ids(BAY)
@@ -439,15 +436,13 @@ def test_upload_windows_join_without_gap_or_overlap(client):
     """What was uploaded before a moment and from it on are together what was uploaded in all."""
 
     def ids(begin: datetime | None, until: datetime) -> list[str]:
-        window = DECADE | {"uploaded_from": begin, "uploaded_until": until}
-        pages = client.search_all(BAY, licences=ALL, **window)
+        window = replace(DECADE, uploaded_from=begin, uploaded_until=until)
+        pages = client.search_all(window)
         return [photo.photo_id for page in pages for photo in page.photos]
 
-    end = DECADE["uploaded_until"]
+    end = DECADE.uploaded_until
     uploads = sorted(
-        photo.uploaded_at
-        for page in client.search_all(BAY, licences=ALL, **DECADE)
-        for photo in page.photos
+        photo.uploaded_at for page in client.search_all(DECADE) for photo in page.photos
     )
     middle = uploads[len(uploads) // 2]  # a moment at which a photo was uploaded
     assert sorted(ids(None, middle) + ids(middle, end)) == sorted(ids(None, end))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from collectors.flickr import Flickr
+from collectors.flickr import Flickr, PhotoSearch
 from collectors.geo import Box
 from collectors.licences import LICENCES
 from collectors.photo_files import FLICKR_HOSTS, PhotoHost, choose_size, is_allowed
@@ -251,9 +251,10 @@ def test_the_sandbox_gives_photos(sandbox: Sandbox):
     with Flickr(sandbox.flickr_key, sandbox.flickr_secret, url=sandbox.flickr_url,
                 throttle=throttle, patience=patience) as flickr:  # fmt: skip
         page = flickr.search(
-            Box(-123, 36.6, -121, 38.6), taken_from=date(2015, 1, 1), taken_until=date(2026, 1, 1),
-            uploaded_from=None, uploaded_until=datetime(2026, 10, 1, tzinfo=UTC),
-            licences=list(LICENCES),
+            PhotoSearch(
+                Box(-123, 36.6, -121, 38.6), date(2015, 1, 1), date(2026, 1, 1),
+                datetime(2026, 10, 1, tzinfo=UTC), tuple(LICENCES),
+            )
         )  # fmt: skip
     sandbox.reset()
     with make_host(sandbox.photo_host, throttle=throttle, patience=patience) as host:

@@ -14,7 +14,7 @@ from obstore.store import MemoryStore
 from PIL import Image
 
 from collectors.cells import Cell, Ground
-from collectors.flickr import SearchPage
+from collectors.flickr import PhotoSearch, SearchPage
 from collectors.geo import Box
 from collectors.records import ChipPixels, PhotoImage, Scene
 from collectors.storage import Store
@@ -83,14 +83,14 @@ class World:
         if self.silent:
             raise AskedError
 
-    def search(self, box: Box, *, page: int, uploaded_from: datetime | None,
-               uploaded_until: datetime, **_: Any) -> SearchPage:  # fmt: skip
+    def search(self, wanted: PhotoSearch, page: int) -> SearchPage:
         """Answers a search."""
         self._answer()
+        since = wanted.uploaded_from
         found = tuple(
             one for one in self.photos
-            if box.holds(one.lon, one.lat) and one.uploaded_at <= uploaded_until
-            and (uploaded_from is None or one.uploaded_at >= uploaded_from)
+            if wanted.box.holds(one.lon, one.lat) and one.uploaded_at <= wanted.uploaded_until
+            and (since is None or one.uploaded_at >= since)
         )  # fmt: skip
         ids = tuple(one.photo_id for one in found)
         return SearchPage(found, (), ids, len(found), 1, page, 250, exhausted=False)

@@ -17,7 +17,7 @@ import pytest
 
 from collectors.answers import RETRIES, WAITED_MS, Answers
 from collectors.earth_engine import EarthEngine, ServiceAccount
-from collectors.flickr import Flickr, FlickrRefusal
+from collectors.flickr import Flickr, FlickrRefusal, PhotoSearch
 from collectors.geo import Box
 from collectors.photo_files import PhotoHost
 from collectors.storage import open_store
@@ -105,9 +105,10 @@ class Bench:
     def _search(self, patience: Patience) -> Any:
         with self.flickr(patience) as flickr:
             return flickr.search(
-                Box(-123, 36.6, -121, 38.6), taken_from=date(2018, 1, 1),
-                taken_until=date(2021, 1, 1), uploaded_from=None,
-                uploaded_until=datetime(2026, 1, 1, tzinfo=UTC), licences=[4, 5],
+                PhotoSearch(
+                    Box(-123, 36.6, -121, 38.6), date(2018, 1, 1), date(2021, 1, 1),
+                    datetime(2026, 1, 1, tzinfo=UTC), (4, 5),
+                )
             )  # fmt: skip
 
     def _some_photo(self) -> Photo:

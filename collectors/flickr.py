@@ -18,11 +18,9 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from collectors.flickr_answers import (
-    SERVICE,
     ExcessiveOffset,
     FlickrRefusal,
     SearchPage,
-    UnreadableRow,
     parse_licences,
     parse_page,
     read_answer,
@@ -35,6 +33,7 @@ from collectors.flickr_requests import (
     SPLIT_ABOVE,
     PhotoSearch,
 )
+from collectors.flickr_rows import SERVICE, UnreadableRow
 from collectors.licences import differences
 from collectors.transport import (
     SetupError,

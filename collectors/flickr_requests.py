@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from collectors.flickr_answers import SIZE_SUFFIXES
+from collectors.flickr_rows import SIZE_SUFFIXES
 
 if TYPE_CHECKING:
     from datetime import date, datetime

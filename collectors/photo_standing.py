@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.flickr_answers import SERVICE, FlickrRefusal
+from collectors.flickr_answers import FlickrRefusal
 from collectors.flickr_requests import GEO_PAGE, PAGE_CAP
+from collectors.flickr_rows import SERVICE
 from collectors.licences import UnknownLicence, licence_by_id
 from collectors.transport import SetupError, TransientTrouble
 

@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 from collectors.flickr_answers import (
     ExcessiveOffset,
     FlickrRefusal,
-    UnreadableRow,
     parse_licences,
     parse_page,
-    parse_photo,
     read_answer,
-    read_row,
     trouble_of,
 )
+from collectors.flickr_rows import UnreadableRow, parse_photo, read_row
 from collectors.records import Media, Photo, PhotoSize
 from collectors.transport import SetupError, TransientTrouble
 

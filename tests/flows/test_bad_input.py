@@ -10,7 +10,7 @@ import pytest
 import shapely
 
 from collectors.cells import Cell, Ground
-from collectors.flickr_answers import UnreadableRow, read_row
+from collectors.flickr_rows import UnreadableRow, read_row
 from collectors.geo import Zone
 from filters.metadata import Rules, screen
 from filters.placement import place

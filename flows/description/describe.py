@@ -14,6 +14,7 @@ from flows.description.band_statistics import measure_bands
 from flows.description.cards import card, datasheet, licence_summary
 from flows.description.croissant import croissant_json
 from flows.description.facts import gather_facts, no_progress
+from flows.description.stac_items import item_files
 from flows.products.versions import MANIFESTS, read_version
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def describe(
                            "roles": ["metadata"], "title": "Statistics of the bands"}
         }  # fmt: skip
         data_type = statistics[sensor]["data_type"]
-        for name, data, items in stac.item_files(store, version, sensor, collection, data_type):
+        for name, data, items in item_files(store, version, sensor, collection, data_type):
             writing.add(f"{stac.FOLDER}/{sensor}/{name}", data)
             assets[name.removesuffix(".parquet")] = stac.mirror_asset(name, data, items)
         path = f"{stac.FOLDER}/{sensor}/collection.json"

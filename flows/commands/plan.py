@@ -114,9 +114,10 @@ def _make(
     from collectors.storage import open_store
     from flows.catalogue.catalogue import find_catalogue, load_catalogue
     from flows.limits.budgets import monthly_requests, read_spending
+    from flows.planning.miniature import Question
     from flows.planning.opening import find_dataset, open_orders, opened, seed_of
     from flows.planning.plan_files import last_run, write_plan
-    from flows.planning.planning import Question, make_plan
+    from flows.planning.planning import make_plan
     from flows.runs.building import plan_orders
     from flows.runs.running import wishes_of
     from flows.settings import read_settings

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from collectors.records import Quality
-from filters.sampling import quota_for
-from flows.cells.state import CellState, latest_generations, load_cell
+from flows.cells.state import latest_generations, load_cell
 from flows.planning.assumed import assume
-from flows.planning.estimates import Range, compute, hours, range_of
+from flows.planning.estimates import Range, compute, hours
 from flows.planning.groups import group, plots_of
 from flows.planning.known import Known
-from flows.planning.outlooks import photos_of
+from flows.planning.miniature import Miniature, Question, order_quota, plot_quota
 from flows.planning.plan_keys import plan_key
 from flows.planning.probing import CHIPS_READ, judge_some, look, resolve_some
 from flows.planning.rates import (
@@ -25,24 +21,17 @@ from flows.planning.rates import (
     Rates,
     SensorRates,
     Sizes,
-    draw,
 )
-from flows.planning.rehearsal import rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
     from typing import Protocol
 
     from collectors.records import Sensor
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
-    from flows.cells.orders import Order
     from flows.planning.groups import Plot
-    from flows.planning.outlooks import Outlook, Pool
-    from flows.planning.populations import Uploads
     from flows.planning.probing import Outside
-    from flows.planning.rehearsal import Takings
     from flows.settings import Settings
 
     class Progress(Protocol):
@@ -64,75 +53,6 @@ FIGURES: Final = (
     "found", "screened", "photos", "chips", "pairs", "flickr_calls", "downloads",
     "earth_engine_requests", "bytes",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is to be planned.
-
-    Attributes:
-        orders: What a build would do, finished cells included.
-        open: Of those, the ones in which there is something to do.
-        since: First day of capture, as it was given; None for the catalogue's.
-        until: Last day, as it was given; None for today.
-        seed: The dataset's seed.
-        probes: Groups of cells to look at.
-    """
-
-    orders: Sequence[Order]
-    open: Sequence[Order]
-    since: date | None
-    until: date | None
-    seed: int
-    probes: int
-
-
-@dataclass(slots=True)
-class _Miniature:
-    """What the rehearsals need, and what they brought."""
-
-    question: Question
-    catalogue: Catalogue
-    pools: list[Pool]
-    uploads: Uploads
-    rates: Rates
-    states: Mapping[str, CellState]
-    rounds: list[dict[str, float]] = field(default_factory=list)
-    photos: dict[str, list[int]] = field(default_factory=dict)
-
-    def build(self, number: int, cells: int, *, keep: bool) -> list[Takings]:
-        """Rehearses one round."""
-        rng = np.random.default_rng([self.question.seed & 0xFFFFFFFF, number])
-        drawn = draw(self.rates, rng)
-        total: dict[str, float] = {}
-        every: list[Takings] = []
-        plots = sum(len(pool.outlooks) for pool in self.pools)
-        for pool in self.pools:
-            counts = pool.counts(rng)
-            size = len(pool.outlooks)
-            most = min(size, max(1, round(cells * size / plots)))
-            chosen = sorted(rng.choice(size, most, replace=False).tolist())
-            for one in chosen:
-                takings = self._cell(pool.outlooks[one], counts[one], drawn, rng)
-                every.append(takings)
-                for name, count in takings.counts.items():
-                    total[name] = total.get(name, 0.0) + count * size / most
-                if keep:
-                    cell_id = pool.outlooks[one].plot.cell.cell_id
-                    self.photos.setdefault(cell_id, []).append(takings.counts["photos"])
-        if keep:
-            self.rounds.append(total)
-        return every
-
-    def _cell(self, outlook: Outlook, count: int, drawn: Any, rng: np.random.Generator) -> Takings:
-        photos = photos_of(outlook, count, self.uploads, rng)
-        cell_id = outlook.plot.cell.cell_id
-        state = self.states.get(cell_id) or CellState(cell_id)
-        return rehearse(outlook.plot.orders, state, photos, self.catalogue, drawn, rng)
-
-    def figure(self, name: str) -> Range:
-        """Returns a figure with its range."""
-        return range_of([one.get(name, 0.0) for one in self.rounds])
 
 
 def make_plan(
@@ -174,7 +94,7 @@ def make_plan(
     sources = [f"{len(known.states)} cells of the dataset"] if known.states else []
     asked = {"searches": 0, "photos": 0, "chips": 0}
     figures: dict[str, Range]
-    made: _Miniature | None = None
+    made: Miniature | None = None
     if not plots:
         figures = dict.fromkeys(_names(sensors), Range(0, 0, 0))
         sources.append("nothing is left to do")
@@ -205,7 +125,7 @@ def make_plan(
         "earth_engine": compute(figures["earth_engine_requests"], settings, allowed, left),
         "sources": sources,
         "asked": asked,
-        "map": _map(plots, made, catalogue),
+        "map": _map(plots, made.cells() if made else {}, catalogue),
     }
 
 
@@ -220,7 +140,7 @@ def _look(
     sources: list[str],
     store: Store | None,
     tell: Progress,
-) -> _Miniature:
+) -> Miniature:
     """Asks what the dataset does not say, and makes ready for rehearsals."""
     states = {}
     if store is not None:
@@ -233,7 +153,7 @@ def _look(
         now = question.open[0].now
         first = min(photo.uploaded_at for state in known.states for photo in state.photos)
         sources.append("no searches: other cells are taken to be like those of the dataset")
-        return _Miniature(
+        return Miniature(
             question, catalogue, known.pools(plots), known.uploads(first, now), rates, states
         )
     groups = group(plots, question.probes)
@@ -261,7 +181,7 @@ def _look(
             f"{asked['photos']} photos downloaded"
             + ("" if outside.classifier else ", not judged (the filter's weights are not here)")
         )
-    made = _Miniature(question, catalogue, seen.pools, seen.uploads, rates, states)
+    made = Miniature(question, catalogue, seen.pools, seen.uploads, rates, states)
     wanted = {
         name: sensor for name, sensor in catalogue.sensors.items() if not known.speaks_of(name)
     }
@@ -294,13 +214,9 @@ def _rates(catalogue: Catalogue, sensors: Mapping[str, Sensor]) -> Rates:
     return Rates(made, Sizes(PHOTO_BYTES * (side / PHOTO_SIDE_PX) ** 2))
 
 
-def _quota(order: Order, catalogue: Catalogue) -> int:
-    return quota_for(catalogue.rules.quota_per_cell, order.ground.share)
-
-
 def _cut(figures: dict[str, Range], question: Question, catalogue: Catalogue) -> dict[str, Range]:
     """Cuts ranges at what the catalogue does not let pass."""
-    quota = sum(_quota(order, catalogue) for order in question.open)
+    quota = sum(order_quota(order, catalogue) for order in question.open)
     cut = figures.copy()
     cut["photos"] = figures["photos"].within(0, quota)
     calls = catalogue.flickr.calls_per_cell * len(question.open)
@@ -312,36 +228,20 @@ def _cut(figures: dict[str, Range], question: Question, catalogue: Catalogue) ->
 
 
 def _map(
-    plots: Sequence[Plot], made: _Miniature | None, catalogue: Catalogue
+    plots: Sequence[Plot], expected: Mapping[str, tuple[float, float]], catalogue: Catalogue
 ) -> list[dict[str, Any]]:
     """Returns each cell with what is expected of it."""
-    found: dict[str, tuple[float | None, float | None]] = {}
-    for pool in made.pools if made else ():
-        names = [one.plot.cell.cell_id for one in pool.outlooks]
-        quotas = [
-            sum(_quota(order, catalogue) for order in one.plot.orders) for one in pool.outlooks
-        ]
-        assert made is not None  # noqa: S101 - the loop would have nothing
-        tried = {name: made.photos[name] for name in names if name in made.photos}
-        share = sum(sum(one) / len(one) for one in tried.values()) / max(
-            1, sum(quota for name, quota in zip(names, quotas, strict=True) if name in tried)
-        )
-        for name, quota, count in zip(names, quotas, pool.likely(), strict=True):
-            photos = (
-                sum(tried[name]) / len(tried[name]) if name in tried else min(share * quota, count)
-            )
-            found[name] = (count, photos)
     rows = []
     for plot in plots:
-        expected, kept = found.get(plot.cell.cell_id, (None, None))
+        found, kept = expected.get(plot.cell.cell_id, (None, None))
         box = plot.cell.box
         rows.append(
             {
                 "cell": plot.cell.cell_id,
                 "box": [round(edge, 6) for edge in (box.west, box.south, box.east, box.north)],
                 "share": round(sum(order.ground.share for order in plot.orders), 4),
-                "quota": sum(_quota(order, catalogue) for order in plot.orders),
-                "found": None if expected is None else round(expected),
+                "quota": plot_quota(plot, catalogue),
+                "found": None if found is None else round(found),
                 "photos": None if kept is None else round(kept, 1),
             }
         )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from flows.catalogue.catalogue import load_catalogue
 from flows.demo import END_OF_WORLD, sandbox_settings
+from flows.planning.miniature import Question
 from flows.planning.opening import find_dataset, open_orders, opened, seed_of
 from flows.planning.plan_files import compare
-from flows.planning.planning import Question, make_plan
+from flows.planning.planning import make_plan
 from flows.runs.building import plan_orders
 from flows.runs.running import Task, wishes_of
 from flows.settings import read_settings

@@ -15,6 +15,8 @@ from flows.cells.finished import leave_out_finished
 from flows.cells.state import latest_generations, read_commit
 from flows.limits.budgets import Ledger
 from flows.planning.probing import Outside
+from flows.products.block_keys import find_key
+from flows.products.block_list import BlockList, open_block_list
 from flows.products.versions import IDENTITY, known_seed
 
 if TYPE_CHECKING:
@@ -92,7 +94,8 @@ def opened(
     keep it. The indoor filter is used if its weights are on this machine; they are not downloaded.
 
     Raises:
-        SetupError: If a key, a login or an address is missing or wrong.
+        SetupError: If a key, a login or an address is missing or wrong; the key of the dataset's
+            block list as well, if it has one.
     """
     from collectors.earth_engine import EarthEngine
     from collectors.flickr import Flickr
@@ -106,6 +109,7 @@ def opened(
         patience = replace(settings.patience, answers=Answers())
         key, secret = settings.flickr_login()
         classifier = find_classifier(settings, catalogue)
+        blocks = BlockList() if store is None else open_block_list(store, find_key(settings))
         with Flickr(
             key, secret, url=settings.flickr_url, throttle=limits.flickr, patience=patience
         ) as flickr:
@@ -122,6 +126,7 @@ def opened(
                     url=settings.earth_engine_url, throttle=limits.earth_engine, patience=patience,
                 ),
                 classifier,
+                blocks,
             )  # fmt: skip
     finally:
         limits.close()

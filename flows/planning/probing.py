@@ -17,6 +17,7 @@ from filters.scenes import rank
 from flows.planning.groups import surrounding
 from flows.planning.outlooks import Pool, pool_of
 from flows.planning.populations import Uploads
+from flows.products.block_list import BlockList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,12 +53,14 @@ class Outside:
         photo_host: Photo files.
         earth_engine: Scenes and pixels.
         classifier: Tells indoor from outdoor; None where its weights are not at hand.
+        blocks: Photos and owners that must not be looked at.
     """
 
     flickr: Flickr
     photo_host: PhotoHost
     earth_engine: EarthEngine
     classifier: IndoorClassifier | None
+    blocks: BlockList = field(default_factory=BlockList)
 
 
 @dataclass(slots=True)
@@ -160,6 +163,8 @@ def judge_some(
     rules = catalogue.rules
     passed = []
     for plot, photo in seen.photos.values():
+        if outside.blocks.blocks(photo.photo_id, photo.owner):
+            continue
         order = plot.orders[0]
         asked = Rules(
             rules.min_accuracy, rules.licence_ids, order.taken_from,

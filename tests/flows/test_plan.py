@@ -14,9 +14,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from collectors.cells import Cell
-from collectors.records import Media, Photo
+from collectors.cells import Cell, Ground
+from collectors.records import Media, Photo, PhotoAbsence
 from collectors.storage import open_store
+from flows.cells.orders import Order
 from flows.command_line import app
 from flows.commands.plan import start_of
 from flows.demo import as_environment, sandbox_settings
@@ -26,9 +27,13 @@ from flows.planning.plan_files import compare, newest_plan, write_plan
 from flows.planning.plan_map import SHADES, draw_maps
 from flows.planning.plan_view import show_comparison
 from flows.planning.populations import Uploads, outings_of, populate
-from flows.planning.rates import Share
+from flows.planning.probing import Outside, Seen, judge_some
+from flows.planning.rates import Rates, Share, Sizes
+from flows.products.block_list import BlockList
 from flows.runs.running import Task
+from tests.collectors.photos import make_photo
 from tests.flows.planned import beside, outcome_of, plan_of
+from tests.flows.test_publishing import CATALOGUE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -228,3 +233,35 @@ def test_what_was_counted_outweighs_what_was_believed() -> None:
     assert one.likely == 100
     assert one.low < 90
     assert one.high > 110
+
+
+def test_nobody_on_the_block_list_is_looked_at() -> None:
+    """Neither a blocked photo nor one of a blocked owner is downloaded to be judged."""
+    cell = Cell(118, 55)
+    day = datetime(2020, 6, 1, 12, tzinfo=UTC)
+    ground = Ground(cell, cell.box.polygon(), 1.0)
+    order = Order(ground, ("naip",), date(2020, 1, 1), date(2020, 12, 31), day, 0)
+    lon, lat = cell.box.west + 0.1, cell.box.south + 0.1
+    photos = [
+        make_photo(
+            photo_id=str(number), owner=f"{number // 4}@N00", lon=lon, lat=lat, uploaded_at=day,
+            taken_at=day.replace(tzinfo=None), licence=4,
+        )
+        for number in range(12)
+    ]  # fmt: skip
+    blocks = BlockList("a key of some length", "salt")
+    blocks = blocks.with_hashes(blocks.entries(["5"], ["0@N00"]))
+    asked: list[str] = []
+
+    class Host:
+        def fetch(self, photo: Photo) -> PhotoAbsence:
+            asked.append(photo.photo_id)
+            return PhotoAbsence("gone", "")
+
+    nothing: Any = None
+    host: Any = Host()
+    outside = Outside(nothing, host, nothing, None, blocks)
+    seen = Seen(photos={one.photo_id: (Plot(cell, (order,)), one) for one in photos})
+    judged = judge_some(seen, outside, CATALOGUE, Rates({}, Sizes(1)), 0, lambda _done: None)
+    assert sorted(asked, key=int) == [*"467", "8", "9", "10", "11"]
+    assert judged == 7

@@ -86,7 +86,7 @@ class Sentinel1Scenes:
         first = FIRST_DAY if start_ms == -math.inf else max(FIRST_DAY, int(start_ms // DAY_MS))
         last = LAST_DAY if end_ms == math.inf else min(LAST_DAY, int(end_ms // DAY_MS))
         found: list[Scene] = []
-        for row, column, number in _frames_near(region):
+        for row, column, number in list(_frames_near(region)):
             footprint = frame_footprint(row, column, number)
             if not shapely.intersects(region.shape_in(footprint.crs), footprint.shape):
                 continue

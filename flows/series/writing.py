@@ -1,16 +1,7 @@
-"""Makes the series of a catalogue at places of a published version, and goes on where it stopped.
-
-<output>/series.json                 what this is a series of; created first
-<output>/<file of a part>            pictures, stacks, lists of products, as the catalogue says
-<output>/places/<place>.json         a place is finished: what it has, or why it has nothing
-<output>/manifest/places.parquet     all places
-<output>/train.csv, val.csv, test.csv    names of the places that are kept
-<output>/manifest.json               written last: the series is whole
-"""
+"""Makes the series of a catalogue at places of a published version; goes on where it stopped."""
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -18,18 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from collectors.earth_engine_stacks import resolve_stacks
 from collectors.storage import open_store
 from collectors.transport import SetupError, TroubleRemains
-from filters.splits import Split
 from flows.description.facts import no_progress
 from flows.products.versions import read_version
-from flows.series.documents import (
-    SCHEMA,
-    digest,
-    json_bytes,
-    kept_place,
-    refused_place,
-    table_bytes,
-)
-from flows.series.files import write_lines
+from flows.series.documents import kept_place, refused_place
+from flows.series.folder import begin, check_apart, counts, end, finished, write_place
 from flows.series.places import choose_places
 from flows.series.reading import (
     PartRead,
@@ -51,17 +34,11 @@ if TYPE_CHECKING:
     from flows.catalogue.catalogue import Catalogue
     from flows.catalogue.series_blocks import SeriesBlock
     from flows.description.facts import Progress
-    from flows.products.versions import Version
-    from flows.series.places import Choice, Place
+    from flows.series.places import Place
 
 BATCH: Final = 40
 """Places worked on together: their scenes are asked for by a few requests, and their pictures, a
 megabyte each, wait in memory for the stacks."""
-
-IDENTITY: Final = "series.json"
-MANIFEST: Final = "manifest.json"
-TABLE: Final = "manifest/places.parquet"
-SPLITS: Final = (Split.TRAIN, Split.VAL, Split.TEST)
 
 
 @dataclass(slots=True)
@@ -118,12 +95,13 @@ def make_series(
     extents = [one.extent for one in sensors.values() if one.extent is not None]
     choice = choose_places(store, version, series.footprint_m, extents, places)
     target = open_store(output)
-    _begin(target, version, name, series, sensors, places)
+    check_apart(store, target)
+    begin(target, version, name, series, sensors, places)
     work = _Work(
         series, sensors, {part: block.stack(part) for part, block in series.stacks.items()},
         engine, target, threads, check,
     )  # fmt: skip
-    documents = _finished(target, choice.places)
+    documents = finished(target, choice.places)
     left = [place for place in choice.places if place.place_id not in documents]
     now = left if limit is None else left[:limit]
     before = len(documents)
@@ -137,8 +115,8 @@ def make_series(
     progress("places", len(documents), before + len(now))
     whole = len(documents) == len(choice.places)
     if whole:
-        _end(target, version, name, choice, documents)
-    said = _counts(choice, documents)
+        end(target, version, name, choice, documents)
+    said = counts(choice, documents)
     return {
         "series": name, "root": target.root, "version": version.name, "whole": whole, **said,
         "failed": dict(sorted(work.failed.items())), "new_places": len(documents) - before,
@@ -153,52 +131,6 @@ def _series(catalogue: Catalogue, name: str) -> SeriesBlock:
             f"It has {', '.join(sorted(catalogue.series)) or 'none'}; the shipped one has s2-naip.",
         )  # fmt: skip
     return catalogue.series[name]
-
-
-def _begin(
-    target: Store, version: Version, name: str, series: SeriesBlock, sensors: dict[str, Sensor],
-    places: int,
-) -> None:  # fmt: skip
-    """Writes down what the output is a series of.
-
-    Raises:
-        SetupError: If it was begun as another one, or holds other files.
-    """
-    identity = json_bytes({
-        "schema": SCHEMA, "series": name, "version": version.name,
-        "tables_sha256": version.fingerprint, "seed": version.manifest["seed"], "places": places,
-        "block": series.model_dump(mode="json"),
-        "sensors": json.loads(json.dumps({k: asdict(v) for k, v in sensors.items()}, default=str)),
-    })  # fmt: skip
-    if target.exists(IDENTITY):
-        if target.read(IDENTITY) == identity:
-            return
-        raise SetupError(
-            target.uri(IDENTITY),
-            "says that another series was begun here: of another version, by another catalogue, or"
-            " of another number of places.",
-            "Give --output a folder that is empty, or the same version, catalogue and --places.",
-        )
-    if target.objects():
-        raise SetupError(
-            target.root, "holds other files.", "Give --output a folder of the series alone."
-        )
-    target.create(IDENTITY, identity)
-
-
-def _finished(target: Store, places: Sequence[Place]) -> dict[str, dict[str, Any]]:
-    """Returns the documents of the places that are finished."""
-    there = set(target.list("places"))
-    found = {}
-    for place in places:
-        path = _path(place)
-        if path in there:
-            found[place.place_id] = json.loads(target.read(path))
-    return found
-
-
-def _path(place: Place) -> str:
-    return f"places/{place.place_id}.json"
 
 
 def _batch(
@@ -280,11 +212,7 @@ def _each(
 
 
 def _finish(work: _Work, place: Place, parts: dict[str, PartRead | PartRefused]) -> dict[str, Any]:
-    """Writes the files of a place, and then that it is finished.
-
-    Raises:
-        SetupError: If other files lie where these would.
-    """
+    """Writes what was read of a place, or why there is nothing."""
     files: dict[str, bytes] = {}
     refused = [(name, part) for name, part in parts.items() if isinstance(part, PartRefused)]
     if refused:
@@ -292,58 +220,5 @@ def _finish(work: _Work, place: Place, parts: dict[str, PartRead | PartRefused])
     else:
         whole = {name: part for name, part in parts.items() if isinstance(part, PartRead)}
         document, files = kept_place(place, work.series.parts, whole)
-    for path, data in [*files.items(), (_path(place), json_bytes(document))]:
-        if not work.target.create(path, data):
-            raise SetupError(
-                work.target.uri(path),
-                f"is there already, made from other scenes than {place.place_id} has now.",
-                f"No {_path(place)} names it: remove what there is of that place, and go on."
-                if path != _path(place)
-                else "Another run finished it: run this one again.",
-            )
+    write_place(work.target, place, document, files)
     return document
-
-
-def _end(
-    target: Store, version: Version, name: str, choice: Choice,
-    documents: dict[str, dict[str, Any]],
-) -> None:  # fmt: skip
-    """Writes the table, the lists of the splits, and what commits them.
-
-    Raises:
-        SetupError: If they are there and say something else.
-    """
-    rows = [documents[place.place_id] for place in choice.places]
-    files = {TABLE: table_bytes(choice.places, rows)}
-    for split in SPLITS:
-        names = [one["place_id"] for one in rows
-                 if one["outcome"] == "kept" and one["split"] == split.value]  # fmt: skip
-        files[f"{split.value}.csv"] = write_lines(["name", *names])
-    manifest = {
-        "schema": SCHEMA, "series": name, "version": version.name,
-        "tables_sha256": version.fingerprint, **_counts(choice, documents),
-        "files": [{"path": path, "bytes": len(data), "sha256": digest(data)}
-                  for path, data in files.items()],
-    }  # fmt: skip
-    for path, data in [*files.items(), (MANIFEST, json_bytes(manifest))]:
-        if not target.create(path, data):
-            raise SetupError(
-                target.uri(path), "is there already and says something else.",
-                "Give --output a folder that is empty.",
-            )  # fmt: skip
-
-
-def _counts(choice: Choice, documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Returns how many places there are, by outcome, split and reason."""
-    kept = [one for one in documents.values() if one["outcome"] == "kept"]
-    reasons: dict[str, int] = {}
-    for one in documents.values():
-        if one["outcome"] != "kept":
-            reasons[one["reason"]] = reasons.get(one["reason"], 0) + 1
-    return {
-        "places": len(choice.places), "finished": len(documents), "kept": len(kept),
-        "refused": dict(sorted(reasons.items())),
-        "splits": {split.value: sum(one["split"] == split.value for one in kept)
-                   for split in SPLITS},
-        "squares_left_out": choice.left_out,
-    }  # fmt: skip

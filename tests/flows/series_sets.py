@@ -136,3 +136,28 @@ def _check_dates(
 def places_there(folder: Path) -> dict[str, dict[str, Any]]:
     """The documents of the places that are finished."""
     return {path.stem: json.loads(path.read_bytes()) for path in (folder / "places").iterdir()}
+
+
+def greens(folder: Path, name: str) -> tuple[Any, Any]:
+    """The flight's green averaged to 10 m, (64, 64), and each date's B3, (16, 64, 64)."""
+    picture = np.asarray(Image.open(folder / f"naip/{name}.png"))[..., 1]
+    with rasterio.open(folder / f"sentinel2/{name}_stacked.tif") as file:
+        stack = file.read().reshape(16, 10, 64, 64)
+    return picture.reshape(64, 8, 64, 8).mean(axis=(1, 3)), stack[:, 1].astype(float)
+
+
+def best_shift(one: Any, other: Any, reach: int = 2) -> tuple[int, int]:
+    """By how many rows and columns a picture has to be moved to be most like another."""
+    middle = one[reach:-reach, reach:-reach].ravel()
+    size = len(one) - 2 * reach
+    found = {
+        (down, across): np.corrcoef(
+            middle,
+            other[
+                reach + down : reach + down + size, reach + across : reach + across + size
+            ].ravel(),
+        )[0, 1]
+        for down in range(-reach, reach + 1)
+        for across in range(-reach, reach + 1)
+    }
+    return max(found, key=lambda shift: found[shift])

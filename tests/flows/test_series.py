@@ -25,8 +25,18 @@ from flows.demo import as_environment, sandbox_settings
 from flows.products.versions import read_version
 from flows.series import places as places_module
 from flows.series.places import choose_places
+from tests.collectors.s3_server import S3Server
 from tests.flows.runs import SHIPPED, small_catalogue
-from tests.flows.series_sets import check_place, everything, listed, make, places_there, rows_of
+from tests.flows.series_sets import (
+    best_shift,
+    check_place,
+    everything,
+    greens,
+    listed,
+    make,
+    places_there,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +79,14 @@ def test_every_place_is_a_row_and_what_is_kept_is_whole(made: Path) -> None:
                         and not path.startswith("places/")]  # fmt: skip
     for split in ("train", "val", "test"):
         assert listed(made, split) == [one["place_id"] for one in kept if one["split"] == split]
+
+
+def test_all_sensors_show_the_same_ground_at_the_same_pixel(made: Path) -> None:
+    """Averaged to 10 m, the flight looks most like each date of Sentinel-2 where it lies."""
+    for row in rows_of(made):
+        if row["outcome"] == "kept":
+            flight, dates = greens(made, row["place_id"])
+            assert {best_shift(flight, one) for one in dates} == {(0, 0)}
 
 
 def test_every_file_has_its_checksum_and_nothing_else_is_there(made: Path) -> None:
@@ -293,6 +311,27 @@ def test_an_output_of_another_series_is_refused(
     (copy / f"dates/s2/{row['place_id']}.txt").write_text("S2A_OTHER\n")
     with pytest.raises(SetupError, match="is there already, made from other scenes"):
         make(sandbox, built, copy, places=PLACES)
+
+
+def test_from_and_to_object_storage_come_the_same_bytes(
+    sandbox: Sandbox, built: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an S3 server, all but what a folder of the dataset itself would get."""
+    with S3Server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        source = open_store(f"s3://{server.bucket}/dataset")
+        for path, data in everything(built).items():
+            if path.startswith("manifests/"):
+                source.create(path, data)
+        url = f"s3://{server.bucket}/series"
+        make(sandbox, source.root, url, places=PLACES)
+        target = open_store(url, writable=False)
+        assert {path: target.read(path) for path in target.list()} == everything(made)
+        with pytest.raises(SetupError, match="lies in the dataset itself"):
+            make(sandbox, source.root, f"{source.root}/series", places=PLACES)
+    with pytest.raises(SetupError, match="lies in the dataset itself"):
+        make(sandbox, built, built / "shards", places=PLACES)
 
 
 def test_the_month_s_budget_holds(sandbox: Sandbox, built: Path, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ class EarthEngine:
             SetupError: If the login or the project is refused, or the answer is wrong.
             TroubleRemains: If the service was not reached.
         """
-        answer = self._send("other", "a check", lambda: ee.Number(1).add(1).getInfo())
+        answer = self.send("other", "a check", lambda: ee.Number(1).add(1).getInfo())
         if answer != 2:
             raise SetupError(SERVICE, f"1 + 1 was answered with {answer!r}.", "Check the address.")
 
@@ -195,7 +195,7 @@ class EarthEngine:
         }
         rows: list[dict[str, Any]] = []
         while True:
-            page = self._send("resolve", what, lambda: features(params, what))
+            page = self.send("resolve", what, lambda: features(params, what))
             rows += [feature["properties"] for feature in page.get("features", [])]
             token = page.get("nextPageToken")
             if not token:
@@ -261,18 +261,18 @@ class EarthEngine:
             "assetId": scene_id,
             "fileFormat": "NPY",
             "bandIds": list(bands),
-            "grid": _grid(window, crs),
+            "grid": pixel_grid(window, crs),
             "workloadTag": "terrapair-pixels",
         }
         shape = (window.rows, window.columns)
         try:
-            return self._send("pixels", what, lambda: pixel_array(params, bands, shape, what))
+            return self.send("pixels", what, lambda: pixel_array(params, bands, shape, what))
         except Missing as error:
             return SceneGone(scene_id, str(error))
         except TooBig as error:
             raise TroubleRemains(SERVICE, f"{what}: {error}") from error
 
-    def _send(self, kind: str, what: str, call: Callable[[], Answer]) -> Answer:
+    def send(self, kind: str, what: str, call: Callable[[], Answer]) -> Answer:
         """Sends a request and counts its tries."""
 
         def count() -> None:
@@ -282,7 +282,7 @@ class EarthEngine:
         return self._session.send(what, call, count)
 
 
-def _grid(window: SourceWindow, crs: str) -> dict[str, Any]:
+def pixel_grid(window: SourceWindow, crs: str) -> dict[str, Any]:
     """Returns a north-up pixel grid as Earth Engine takes it: corner to outer edge of a pixel."""
     return {
         "dimensions": {"width": window.columns, "height": window.rows},

@@ -35,12 +35,12 @@ def features(params: dict[str, Any], what: str) -> dict[str, Any]:
 def pixel_array(
     params: dict[str, Any], bands: tuple[str, ...], shape: tuple[int, int], what: str
 ) -> NDArray[Any]:
-    """Sends one `getPixels` and reads the structured array in the answer.
+    """Sends one `getPixels`, or `computePixels` of an expression, and reads the array it answers.
 
     Raises:
         TransientTrouble: If the answer is not the array that was asked for: HTML, or cut off.
     """
-    data = ee.data.getPixels(params)
+    data = (ee.data.computePixels if "expression" in params else ee.data.getPixels)(params)
     if not data.startswith(_NPY_MAGIC):
         raise TransientTrouble(SERVICE, f"{what}: the answer is no NPY file: {data[:60]!r}")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from collectors.sandbox.bands import ImageBand
     from collectors.sandbox.geometry import Projection
     from collectors.sandbox.scenes import SceneWorld
+
+
+MAX_BANDS: Final = 5_000
+"""Most bands of `ImageCollection.toBands` (its description)."""
 
 
 @loader("Image.load")
@@ -167,6 +171,20 @@ def _mosaic(collection: Collection) -> Image:
         raise EarthEngineError(message)
     stacks = [MosaicBand(tuple(layer[name] for layer in layers)) for name in names]
     return Image({}, None, computed=tuple(stacks))
+
+
+@function("ImageCollection.toBands")
+def _to_bands(collection: Collection) -> Image:
+    images = [image for image in collection.elements() if isinstance(image, Image)]
+    bands = [
+        RenamedBand(f"{image.name or place}_{band.name}", band)
+        for place, image in enumerate(images)
+        for band in image.bands
+    ]
+    if len(bands) > MAX_BANDS:
+        message = f"ImageCollection.toBands: Too many bands: {len(bands)}, maximum {MAX_BANDS}."
+        raise EarthEngineError(message)
+    return Image({}, None, computed=tuple(bands))
 
 
 @function("Image.linkCollection")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import shapely
 
+from collectors.sandbox.backscatter import backscatter, incidence, speckle_of
+from collectors.sandbox.chance import hash_keys
 from collectors.sandbox.clouds import NODE_STEP, CloudCover, thickness
 from collectors.sandbox.frames import WindowFrame
 from collectors.sandbox.geometry import LONLAT, reproject
@@ -15,6 +17,7 @@ from collectors.sandbox.ground_colour import COLOUR_SPACING_M, brighten, show
 from collectors.sandbox.landcover import Cover, classify, stretch, stretch_coarse
 from collectors.sandbox.noise import uniform
 from collectors.sandbox.scenes import Sensor
+from collectors.sandbox.sentinel1 import LEAN, SWATH_M
 from collectors.sandbox.surface import (
     CLOUD_REFLECTANCE,
     aerial_brightness,
@@ -144,6 +147,8 @@ class SceneLayers:
             clear = np.clip(np.float32(0.98) - haze - thickness(self.clouds), 0.0, 1.0)
             clear_share: NDArray[np.float32] = clear.astype(np.float32)
             return clear_share
+        if self._scene.sensor is Sensor.S1_GRD:
+            return self._radar(band)
         if band.name == "SCL":
             return self._classes()
         if band.name == "MSK_CLDPRB":
@@ -179,6 +184,23 @@ class SceneLayers:
         values = table[self.cover] * self._shade * brighten(band.name, self.colour)
         stored: NDArray[np.uint8] = np.clip(values, 1.0, 255.0).astype(np.uint8)
         return stored
+
+    def _radar(self, band: Band) -> NDArray[np.float32]:
+        scene, rows, columns = self._scene, self._frame.rows, self._frame.columns
+        if isinstance(self._frame, WindowFrame):
+            rows, columns = np.meshgrid(rows, columns, indexing="ij")
+        west, south, east, north = scene.box
+        ascending = scene.properties["orbitProperties_pass"] == "ASCENDING"
+        up = (north - (rows + 0.5) * scene.gsd - (south + north) / 2.0) * LEAN
+        x = west + (columns + 0.5) * scene.gsd - (west + east) / 2.0
+        angle = incidence((x + (up if ascending else -up)) / (SWATH_M / 2.0), ascending=ascending)
+        if band.name == "angle":
+            return angle
+        seeds = [hash_keys(scene.seed, band.name, number) for number in range(3)]
+        return backscatter(
+            band.name, self.cover, self.texture, self._greenness, angle,
+            speckle_of(rows, columns, *seeds),
+        )  # fmt: skip
 
     @cached_property
     def _shade(self) -> NDArray[np.float32]:

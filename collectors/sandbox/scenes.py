@@ -23,6 +23,7 @@ class Sensor(StrEnum):
     S2_L1C = "COPERNICUS/S2_HARMONIZED"
     CLOUD_SCORE = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
     NAIP = "USDA/NAIP/DOQQ"
+    S1_GRD = "COPERNICUS/S1_GRD"
 
 
 SENSORS: Final[Mapping[str, Sensor]] = {str(sensor): sensor for sensor in Sensor}
@@ -62,6 +63,7 @@ BANDS: Final[Mapping[Sensor, tuple[Band, ...]]] = {
     ),
     Sensor.CLOUD_SCORE: (Band("cs", "float32"), Band("cs_cdf", "float32")),
     Sensor.NAIP: tuple(Band(name, "uint8") for name in "RGBN"),
+    Sensor.S1_GRD: tuple(Band(name, "float32") for name in ("VV", "VH", "angle")),
 }
 """Bands of each collection, by the Earth Engine catalogue.
 
@@ -200,6 +202,7 @@ def _open_sources(seed: int, tables: Path | None) -> dict[Sensor, SceneSource]:
         source = TableScenes.read(tables)
         return dict.fromkeys(Sensor, source)
     from collectors.sandbox.naip import NaipScenes  # noqa: PLC0415
+    from collectors.sandbox.sentinel1 import Sentinel1Scenes  # noqa: PLC0415
     from collectors.sandbox.sentinel2 import Sentinel2Scenes  # noqa: PLC0415
 
     satellite = Sentinel2Scenes(seed)
@@ -208,4 +211,5 @@ def _open_sources(seed: int, tables: Path | None) -> dict[Sensor, SceneSource]:
         Sensor.S2_L1C: satellite,
         Sensor.CLOUD_SCORE: satellite,
         Sensor.NAIP: NaipScenes(seed),
+        Sensor.S1_GRD: Sentinel1Scenes(seed),
     }

@@ -27,6 +27,7 @@ from flows.catalogue.blocks import (
 )
 from flows.catalogue.regions import read_polygons, say_nothing
 from flows.catalogue.rendering_blocks import Composite, NormalisedDifference, Rendering
+from flows.catalogue.series_blocks import ImageBlock, SeriesBlock, StackBlock
 from flows.catalogue.text import CatalogueError, explain, line_of, read_yaml
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Catalogue(Block):
     splits: SplitBlock
     products: dict[str, Product]
     renderings: dict[Name, Rendering] = Field(default_factory=dict)
+    series: dict[Name, SeriesBlock] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _renderings_fit(self) -> Catalogue:
@@ -60,6 +62,18 @@ class Catalogue(Block):
             missing = [band for band in rendering.bands if band not in sensor.bands]
             if missing:
                 raise ValueError(f"renderings.{name}: {rendering.sensor} has no bands {missing}")
+        return self
+
+    @model_validator(mode="after")
+    def _series_fit(self) -> Catalogue:
+        for name, series in self.series.items():
+            for part, image in series.images.items():
+                sensor = self.sensors.get(image.source)
+                if sensor is None or not set(image.bands) <= set(sensor.bands):
+                    raise ValueError(
+                        f"series.{name}.images.{part}: no sensor {image.source!r} in `sources` has"
+                        f" the bands {list(image.bands)}"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -172,10 +186,11 @@ def known_keys() -> dict[str, list[str]]:
     """Returns all keys that the blocks of a catalogue may have, by block."""
     blocks: list[type[BaseModel]] = [
         Region, PhotosSource, SensorSource, RuleBlock, Weights, SplitBlock, Column, Product,
-        Composite, NormalisedDifference,
+        Composite, NormalisedDifference, SeriesBlock, ImageBlock, StackBlock,
     ]  # fmt: skip
     keys = {block.__name__: list(block.model_fields) for block in blocks}
-    names = ["schema", "regions", "sources", "rules", "splits", "products", "renderings"]
+    names = ["schema", "regions", "sources", "rules", "splits", "products", "renderings",
+             "series"]  # fmt: skip
     return keys | {"Catalogue": names}
 
 

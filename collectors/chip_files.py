@@ -9,7 +9,13 @@ import numpy as np
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
-from collectors.records import SCL_BAND, SCORE_BAND, ChipPixels
+from collectors.records import (
+    QA_PIXEL_BAND,
+    QUALITY_BANDS,
+    SCL_BAND,
+    ChipPixels,
+    holds_data,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +29,9 @@ TILE_PX: Final = 224
 
 COMPRESSION_LEVEL: Final = 2
 """ZSTD's: 6 takes three times as long and saves 1 to 3 % (docs/decisions/0017)."""
+
+ZERO_IS_MISSING: Final = frozenset({SCL_BAND, QA_PIXEL_BAND})
+"""Quality bands of chips in which 0 stands for no data in every band."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,17 +56,19 @@ class DecodedChip:
     def pixels(self) -> ChipPixels:
         """The chip as it was before it was written, with the quality band apart."""
         *bands, last = self.bands
-        if last not in {SCL_BAND, SCORE_BAND}:
+        if last not in QUALITY_BANDS:
             return ChipPixels.of(self.bands, self.data, None)
-        return ChipPixels.of(tuple(bands), self.data[:-1], self.data[-1].astype(np.uint8), last)
+        quality = self.data[-1] if last == QA_PIXEL_BAND else self.data[-1].astype(np.uint8)
+        return ChipPixels.of(tuple(bands), self.data[:-1], quality, last)
 
 
 def encode_chip(pixels: ChipPixels, grid: ChipGrid, *, tags: Mapping[str, str]) -> bytes:
     """Writes a chip as a GeoTIFF: tiled, ZSTD with differencing, bands named in their descriptions.
 
     Where there is a quality band it is the last one, brought to the type of the others. With a
-    scene classification 0 is declared as no data: Earth Engine encodes masked pixels as zeros.
-    Without one, 0 can be a real value of a single band, so nothing is declared.
+    scene classification 0 is declared as no data: Earth Engine encodes masked pixels as zeros; and
+    with Landsat's pixel quality, for no reflectance that it stores is 0. Without either, 0 can be
+    a real value of a single band, so nothing is declared.
 
     Args:
         pixels: The pixels.
@@ -80,7 +91,7 @@ def encode_chip(pixels: ChipPixels, grid: ChipGrid, *, tags: Mapping[str, str]) 
         "driver": "GTiff", "dtype": layers.dtype.name, "count": len(names),
         "height": grid.size_px, "width": grid.size_px,
         "crs": grid.crs, "transform": Affine(*grid.transform),
-        "nodata": 0 if pixels.quality_band == SCL_BAND else None,
+        "nodata": 0 if pixels.quality_band in ZERO_IS_MISSING else None,
         "tiled": True, "blockxsize": TILE_PX, "blockysize": TILE_PX, "interleave": "band",
         "compress": "zstd", "predictor": 2, "zstd_level": COMPRESSION_LEVEL,
     }  # fmt: skip
@@ -125,7 +136,8 @@ def decode_bands(
 
     Returns:
         The bands, (bands, rows, columns), and where they hold data, (rows, columns): where the
-        scene classification is not 0, or, without one, where any of these bands is not 0.
+        scene classification is not 0, or, without one, where any of these bands is not 0 (and
+        Landsat's pixel quality does not say fill).
 
     Raises:
         rasterio.errors.RasterioIOError: If it is not an image file.
@@ -137,6 +149,6 @@ def decode_bands(
         if unknown:
             raise ValueError(f"the chip has no bands {unknown}; it has {list(places)}")
         found = source.read([places[name] for name in names])
-        if SCL_BAND in places:
-            return found, source.read(places[SCL_BAND]) != 0
-        return found, found.any(axis=0)
+        last = next((name for name in sorted(ZERO_IS_MISSING) if name in places), None)
+        quality = None if last is None else source.read(places[last])
+        return found, holds_data(found, quality, last)

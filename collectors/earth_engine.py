@@ -27,7 +27,8 @@ from collectors.earth_engine_session import (
     Session,
     TooBig,
 )
-from collectors.records import SCL_BAND, SCORE_BAND, ChipPixels, Quality, SceneGone
+from collectors.records import SCORE_BAND, ChipPixels, Quality, SceneGone
+from collectors.scene_lattices import check_lattices
 from collectors.transport import SetupError, TroubleRemains
 
 if TYPE_CHECKING:
@@ -146,10 +147,12 @@ class EarthEngine:
 
         Returns:
             For each chip's id its candidates, nearest day first, at most `candidates` of its
-            sensor and two; empty where there is none. `filters.scenes.rank` settles the rest.
+            sensor and two of each of its collections, one collection after the other; empty where
+            there is none. `filters.scenes.rank` settles the rest.
 
         Raises:
-            SetupError: If a collection, band or property is not there, or access is refused.
+            SetupError: If a collection, band or property is not there, access is refused, or the
+                sensor's pixels do not lie where the catalogue says.
             TroubleRemains: If the service did not answer within the patience.
         """
         found: dict[str, tuple[Scene, ...]] = {}
@@ -177,12 +180,14 @@ class EarthEngine:
         try:
             for row in rows:
                 chip = chips[int(row["chip"])]
-                scene = parse_row(row, sensors[chip.sensor].collection)
+                collections = sensors[chip.sensor].collections
+                scene = parse_row(row, collections[int(row.get("collection", 0))])
                 found[chip.chip_id].append(scene)
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise SetupError(
                 SERVICE, f"{what}: a row of the answer cannot be read ({error!r}).", CATALOGUE
             ) from error
+        check_lattices(chips, found, sensors)
         return {name: tuple(scenes) for name, scenes in found.items()}
 
     def _candidate_rows(
@@ -228,7 +233,7 @@ class EarthEngine:
             raise ValueError(f"{scene.scene_id} is in {scene.crs}, {chip.chip_id} is not")
         grid = chip.grid
         bands = tuple(band for band in sensor.bands if band in scene.bands)
-        asked = (*bands, SCL_BAND) if sensor.quality is Quality.SCL else bands
+        asked = (*bands, *sensor.scene_quality_bands)
         window = (
             source_window(scene.transform, grid) if sensor.area_average
             else SourceWindow(grid.west_m, grid.north_m, grid.scale_m, grid.scale_m,
@@ -249,8 +254,12 @@ class EarthEngine:
             known = np.nan_to_num(scores[SCORE_BAND].astype(np.float64))
             percent = np.floor(100 * known).astype(np.uint8)
             return ChipPixels.of(bands, data, percent, SCORE_BAND)
-        quality = layers[SCL_BAND].astype(np.uint8) if len(asked) > len(bands) else None
-        return ChipPixels.of(bands, data, quality)
+        name = sensor.quality_band
+        if name is None:
+            return ChipPixels.of(bands, data, None)
+        if sensor.quality is Quality.QA_PIXEL:
+            return ChipPixels.of(bands, data, layers[name].astype(np.uint16), name)
+        return ChipPixels.of(bands, data, layers[name].astype(np.uint8), name)
 
     def _pixels(
         self, scene_id: str, bands: tuple[str, ...], window: SourceWindow, crs: str

@@ -11,7 +11,8 @@ and rows of this shape come out, at most `candidates` and two for each chip:
      "bands": "B1,B2,…,SCL", "crs": "EPSG:32610", "scale": 10, "transform": "PARAM_MT[…]",
      "cloud": 0.3, "processing": "02.14", "generated": 1596500000000}
 
-The last three are there for sensors that have the property. Candidate rows are asked for, not
+The last three are there for sensors that have the property. Of a sensor of several collections
+there are as many rows of each, and `collection` is its number. Candidate rows are asked for, not
 `first()`: that is null for a chip without a scene, and one null fails the whole batch.
 """
 
@@ -68,26 +69,30 @@ def candidate_rows(chips: Sequence[Chip], sensors: Mapping[str, Sensor]) -> ee.F
     rows: dict[str, list[list[Any]]] = {}
     for number, chip in enumerate(chips):
         rows.setdefault(chip.sensor, []).append(constants(number, chip, sensors[chip.sensor]))
-    parts = [_rows_of_sensor(rows[name], sensors[name]) for name in sorted(rows)]
+    parts = [
+        _rows_of_collection(rows[name], sensors[name], number)
+        for name in sorted(rows)
+        for number in range(len(sensors[name].collections))
+    ]
     whole = parts[0]
     for part in parts[1:]:
         whole = whole.merge(part)
     return whole
 
 
-def _rows_of_sensor(rows: list[list[Any]], sensor: Sensor) -> ee.FeatureCollection:
-    """Returns the part of the expression that is about one sensor."""
+def _rows_of_collection(rows: list[list[Any]], sensor: Sensor, number: int) -> ee.FeatureCollection:
+    """Returns the part of the expression that is about one collection of a sensor."""
     return ee.FeatureCollection(
-        ee.List(rows).map(lambda row: _rows_of_chip(ee.List(row), sensor))
+        ee.List(rows).map(lambda row: _rows_of_chip(ee.List(row), sensor, number))
     ).flatten()
 
 
-def _rows_of_chip(row: ee.List, sensor: Sensor) -> ee.FeatureCollection:
+def _rows_of_chip(row: ee.List, sensor: Sensor, number: int) -> ee.FeatureCollection:
     """Returns the candidate rows of one chip, given its row of constants."""
     projection = ee.Projection(ee.String(row.get(5)))
     chip = ee.Geometry.Rectangle([row.get(i) for i in range(1, 5)], projection, False)
     scenes = (
-        ee.ImageCollection(sensor.collection)
+        ee.ImageCollection(sensor.collections[number])
         .filterBounds(chip)
         .filterDate(ee.Date(row.get(8)), ee.Date(row.get(9)))
     )
@@ -109,10 +114,14 @@ def _rows_of_chip(row: ee.List, sensor: Sensor) -> ee.FeatureCollection:
         if sensor.cloud_property is not None:
             # At most 0.1, so that cloud decides only between scenes equally many days away.
             distance = distance.add(ee.Number(scene.get(sensor.cloud_property)).divide(1000))
-        return scene.set("rank", distance)
+        ranked = scene.set("rank", distance)
+        return ranked.set("crs", grid_of(scene).crs()) if sensor.zone_from_grid else ranked
+
+    def grid_of(scene: ee.Image) -> ee.Projection:
+        return scene.select([sensor.grid_band or sensor.bands[0]]).projection()
 
     def as_row(scene: ee.Image) -> ee.Feature:
-        grid = scene.select([sensor.grid_band or sensor.bands[0]]).projection()
+        grid = grid_of(scene)
         properties = {
             "chip": row.get(0),
             "index": scene.get("system:index"),
@@ -130,14 +139,22 @@ def _rows_of_chip(row: ee.List, sensor: Sensor) -> ee.FeatureCollection:
         for name, source in optional.items():
             if source is not None:
                 properties[name] = scene.get(source)
+        if len(sensor.collections) > 1:
+            properties["collection"] = number
         return ee.Feature(None, properties)
 
-    nearest = scenes.map(with_rank).sort("rank").limit(sensor.candidates + SPARE_ROWS)
+    ranked = scenes.map(with_rank)
+    if sensor.zone_from_grid:
+        ranked = ranked.filter(ee.Filter.eq("crs", row.get(5)))
+    nearest = ranked.sort("rank").limit(sensor.candidates + SPARE_ROWS)
     return ee.FeatureCollection(nearest.map(as_row))
 
 
 def parse_row(row: Mapping[str, Any], collection: str) -> Scene:
     """Reads one row of the answer.
+
+    A negative share of cloud is one that was not calculated (Landsat's CLOUD_COVER, Earth Engine's
+    catalogue).
 
     Args:
         row: The properties of a feature, as shown at the top of this module.
@@ -148,6 +165,8 @@ def parse_row(row: Mapping[str, Any], collection: str) -> Scene:
         ValueError: If one cannot be read.
     """
     cloud, generated = row.get("cloud"), row.get("generated")
+    if cloud is not None and float(cloud) < 0:
+        cloud = None
     return Scene(
         scene_id=f"{collection}/{row['index']}",
         acquired_at=_time(row["time"]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import shapely
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from collectors.records import Datum
+
+
+_NO_SHIFT: Final = 1e-3
+"""Share of a pixel that a grid may be off by rounding."""
 
 
 @lru_cache(maxsize=256)
@@ -93,12 +97,18 @@ class Zone:
         Raises:
             ValueError: If NAD83 is asked for south of the equator, where it has no zones.
         """
+        if datum.value == "wgs84_north":
+            return f"EPSG:{32600 + self.number}"
         if datum.value == "nad83":
             if not self.north:
                 msg = f"zone {self.name} has no NAD83 CRS: NAD83 / UTM is North American"
                 raise ValueError(msg)
             return f"EPSG:{26900 + self.number}"
         return f"EPSG:{(32600 if self.north else 32700) + self.number}"
+
+    def under(self, datum: Datum) -> Zone:
+        """Returns the zone that scenes of this place are stored in, by their family of zones."""
+        return Zone(self.number, True) if datum.value == "wgs84_north" else self
 
     @classmethod
     def at(cls, lon: float, lat: float) -> Zone:
@@ -156,11 +166,16 @@ class ChipGrid:
     size_px: int
 
     @classmethod
-    def around(cls, x: float, y: float, crs: str, scale_m: float, size_px: int) -> ChipGrid:
-        """Places the grid whose centre is nearest to a point given in metres of its zone."""
+    def around(
+        cls, x: float, y: float, crs: str, scale_m: float, size_px: int, offset_m: float = 0
+    ) -> ChipGrid:
+        """Places the grid whose centre is nearest to a point given in metres of its zone.
+
+        Pixels' corners lie at whole multiples of `scale_m` and `offset_m`, in x and in y.
+        """
         half = scale_m * size_px / 2
-        west = math.floor((x - half) / scale_m + 0.5) * scale_m
-        north = math.floor((y + half) / scale_m + 0.5) * scale_m
+        west = math.floor((x - half - offset_m) / scale_m + 0.5) * scale_m + offset_m
+        north = math.floor((y + half - offset_m) / scale_m + 0.5) * scale_m + offset_m
         return cls(crs, west, north, scale_m, size_px)
 
     @property
@@ -179,6 +194,20 @@ class ChipGrid:
         """(x, y) of the grid's centre, metres."""
         half = self.scale_m * self.size_px / 2
         return (self.west_m + half, self.north_m - half)
+
+    def lies_on(self, transform: tuple[float, float, float, float, float, float]) -> bool:
+        """Says whether the grid lies on whole pixels of a raster in its CRS.
+
+        Of a raster whose pixels have another size that is not asked: True.
+
+        Args:
+            transform: (a, b, c, d, e, f) of the raster in rasterio's order, metres.
+        """
+        width, _, west, _, height, north = transform
+        if width != self.scale_m or height != -self.scale_m:
+            return True
+        across, down = (self.west_m - west) / width, (self.north_m - north) / height
+        return max(abs(across - round(across)), abs(down - round(down))) < _NO_SHIFT
 
     def pixel_of(self, x: float, y: float) -> tuple[float, float]:
         """Returns the fractional (row, column) of a point in metres; 0 is the outer corner."""

@@ -161,6 +161,16 @@ SCL_BAND: Final = "SCL"
 SCORE_BAND: Final = "cs_cdf"
 """Cloud Score+, 0 (not clear) to 1 (clear), kept as whole percent; likewise the last band."""
 
+QA_PIXEL_BAND: Final = "QA_PIXEL"
+"""Landsat's pixel quality of Collection 2, a field of bits; likewise the last band."""
+
+QA_PIXEL_FILL: Final = 1
+"""Its bit 0: no data. Source: Landsat 8-9 Collection 2 Level 2 Science Product Guide, LSDS-1619,
+pixel quality assessment band."""
+
+QUALITY_BANDS: Final = frozenset({SCL_BAND, SCORE_BAND, QA_PIXEL_BAND})
+"""All that a chip's last band may be, where it is none of `bands`."""
+
 
 class Quality(StrEnum):
     """How clouds and missing pixels of a sensor's chip are measured."""
@@ -171,6 +181,10 @@ class Quality(StrEnum):
     CLOUD_SCORE_PLUS = "cloud_score_plus"
     """Cloud Score+ of the same Sentinel-2 scene: cloud under the sensor's `clear_above`. A pixel is
     missing where every band is 0."""
+
+    QA_PIXEL = "qa_pixel"
+    """Landsat's pixel quality: cloud, its rim and cirrus by bits 3, 1 and 2; shadow by bit 4; see
+    `filters.qa_pixel`. Missing by bit 0, or where every band is 0."""
 
     ALL_ZERO = "all_zero"
     """No quality band: a pixel is missing where every band is 0; cloud is unknown."""
@@ -202,6 +216,9 @@ class Datum(StrEnum):
     WGS84 = "wgs84"
     """EPSG:326zz north and EPSG:327zz south of the equator."""
 
+    WGS84_NORTH = "wgs84_north"
+    """EPSG:326zz on both sides: south of the equator y is negative, as in Landsat's scenes."""
+
     NAD83 = "nad83"
     """EPSG:269zz."""
 
@@ -211,11 +228,13 @@ class Sensor:
     """What is asked of one sensor; a block of the catalogue in plain values.
 
     Attributes:
-        name: `sentinel2` or `naip`.
-        collection: Earth Engine's id of the image collection.
+        name: Name of its block, such as `sentinel2` or `naip`.
+        collection: Earth Engine's id of the image collection, or ids of several that are alike,
+            such as those of two satellites of one make; see `collections`.
         bands: Bands of the chip in file order, without the quality band.
         optional_bands: Bands of `bands` that a scene may lack (then the chip lacks them as well).
-        quality: How cloud and missing pixels are measured; `scl` adds band SCL at the end.
+        quality: How cloud and missing pixels are measured; `scl` adds band SCL at the end, and
+            `qa_pixel` QA_PIXEL.
         datum: The family of UTM zones of the scenes.
         scale_m: Size of a chip's pixel in metres.
         size_px: Width and height of a chip in pixels.
@@ -242,10 +261,14 @@ class Sensor:
         scene_rule: Which of the scenes that qualify is tried first.
         no_scene: What becomes of a chip that found no scene.
         clear_above: A pixel whose Cloud Score+ is less is cloud; None where that is not asked for.
+        zone_from_grid: Ask only for scenes whose grid is in the chip's CRS: for collections in
+            which no property begins with the zone.
+        lattice_offset_m: How far the corners of the scenes' pixels lie from whole multiples of
+            `scale_m`, in metres, in x as in y. Landsat's lie at 15, for its centres are on them.
     """
 
     name: str
-    collection: str
+    collection: str | tuple[str, ...]
     bands: tuple[str, ...]
     optional_bands: tuple[str, ...]
     quality: Quality
@@ -272,17 +295,31 @@ class Sensor:
     scene_rule: SceneRule = SceneRule.NEAREST
     no_scene: NoScene = NoScene.GIVE_UP
     clear_above: float | None = None
+    zone_from_grid: bool = False
+    lattice_offset_m: float = 0
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The collections that scenes are looked for in, at least one."""
+        return (self.collection,) if isinstance(self.collection, str) else self.collection
+
+    @property
+    def scene_quality_bands(self) -> tuple[str, ...]:
+        """The quality band that the scene itself has; none where it has none, or another has it."""
+        known = {Quality.SCL: (SCL_BAND,), Quality.QA_PIXEL: (QA_PIXEL_BAND,)}
+        return known.get(self.quality, ())
 
     @property
     def required_bands(self) -> tuple[str, ...]:
         """The bands that a scene must have, the quality band last."""
         needed = tuple(band for band in self.bands if band not in self.optional_bands)
-        return (*needed, SCL_BAND) if self.quality is Quality.SCL else needed
+        return (*needed, *self.scene_quality_bands)
 
     @property
     def quality_band(self) -> str | None:
         """The band that is stored after `bands`; None where there is none."""
-        return {Quality.SCL: SCL_BAND, Quality.CLOUD_SCORE_PLUS: SCORE_BAND}.get(self.quality)
+        elsewhere = SCORE_BAND if self.quality is Quality.CLOUD_SCORE_PLUS else None
+        return next(iter(self.scene_quality_bands), elsewhere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,15 +375,15 @@ class ChipPixels:
     Attributes:
         bands: Names of the bands of `data`, in order, without the quality band.
         data: (bands, rows, columns), the first row in the north.
-        quality: (rows, columns) scene classification, or Cloud Score+ in whole percent; None where
-            the sensor has neither.
+        quality: (rows, columns) scene classification, Cloud Score+ in whole percent, or Landsat's
+            bits; None where the sensor has none of them.
         valid: (rows, columns), True where the chip holds data.
         quality_band: Name of the band `quality`; None where there is none.
     """
 
     bands: tuple[str, ...]
     data: NDArray[np.uint8] | NDArray[np.uint16]
-    quality: NDArray[np.uint8] | None
+    quality: NDArray[np.uint8] | NDArray[np.uint16] | None
     valid: NDArray[np.bool_]
     quality_band: str | None
 
@@ -355,17 +392,39 @@ class ChipPixels:
         cls,
         bands: tuple[str, ...],
         data: NDArray[np.uint8] | NDArray[np.uint16],
-        quality: NDArray[np.uint8] | None,
+        quality: NDArray[np.uint8] | NDArray[np.uint16] | None,
         quality_band: str = SCL_BAND,
     ) -> ChipPixels:
         """Makes the record and says which pixels hold data.
 
-        A pixel is missing where the scene classification is 0, and, where there is none, where
-        every band is 0: Earth Engine encodes masked pixels as zeros.
+        See `holds_data`.
         """
         name = None if quality is None else quality_band
-        seen = data if quality is None or name != SCL_BAND else quality[None]
-        return cls(bands, data, quality, np.asarray(seen.any(axis=0)), name)
+        return cls(bands, data, quality, holds_data(data, quality, name), name)
+
+
+def holds_data(
+    data: NDArray[np.uint8] | NDArray[np.uint16],
+    quality: NDArray[np.uint8] | NDArray[np.uint16] | None,
+    quality_band: str | None,
+) -> NDArray[np.bool_]:
+    """Says which pixels hold data, (rows, columns).
+
+    A pixel is missing where the scene classification is 0, and, where there is none, where every
+    band is 0: Earth Engine encodes masked pixels as zeros. Landsat's pixel quality is 0 where it
+    is masked, and has a bit for fill; a surface reflectance of 0 is one that could not be made.
+
+    Args:
+        data: (bands, rows, columns).
+        quality: (rows, columns); None where there is no quality band.
+        quality_band: Its name; None likewise.
+    """
+    if quality is not None and quality_band == SCL_BAND:
+        return np.asarray(quality != 0)
+    seen = np.asarray(data.any(axis=0))
+    if quality is not None and quality_band == QA_PIXEL_BAND:
+        seen &= (quality != 0) & (quality & QA_PIXEL_FILL == 0)
+    return seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from collectors.records import Quality
+from filters.qa_pixel import cloud_and_shadow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,6 +68,9 @@ def measure(pixels: ChipPixels, sensor: Sensor) -> ChipMeasure:
         # In percent on both sides: 0.6 is no number of binary fractions, and 60 is one.
         least = round(100 * (sensor.clear_above or 0))
         cloud = _share((pixels.quality < least) & pixels.valid, valid)
+    elif pixels.quality is not None and valid and sensor.quality is Quality.QA_PIXEL:
+        cloudy, shaded = cloud_and_shadow(pixels.quality)
+        cloud, shadow = _share(cloudy & pixels.valid, valid), _share(shaded & pixels.valid, valid)
     elif pixels.quality is not None and valid:
         cloud = _share(np.isin(pixels.quality, CLOUD) & pixels.valid, valid)
         shadow = _share((pixels.quality == SHADOW) & pixels.valid, valid)

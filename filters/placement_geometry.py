@@ -55,10 +55,11 @@ class Map:
             sensor: The sensor.
         """
         names, of_spot = zones_of(spots.lon, spots.lat)
-        zones = {zone.crs(sensor.datum): zone for zone in names}
+        stored = [zone.under(sensor.datum) for zone in names]
+        zones = {zone.crs(sensor.datum): zone for zone in stored}
         systems = tuple(sorted(zones.keys() | {chip.grid.crs for chip, _ in chips}))
         number = {crs: index for index, crs in enumerate(systems)}
-        own = np.array([number[crs] for crs in zones], dtype=np.intp)[of_spot]
+        own = np.array([number[zone.crs(sensor.datum)] for zone in stored], dtype=np.intp)[of_spot]
         places = project(spots.lon, spots.lat, systems)
         there = np.array([[chip.grid.west_m, chip.grid.north_m] for chip, _ in chips])
         home = np.array([number[chip.grid.crs] for chip, _ in chips], dtype=np.intp)
@@ -101,9 +102,9 @@ def own_corners(
 ) -> NDArray[np.float64]:
     """Returns (points, 2): west and north edges of each point's own grid, as `ChipGrid.around`."""
     points = spots[own, np.arange(len(own))]
-    half = sensor.scale_m * sensor.size_px / 2
-    pixels = np.floor((points + np.array([-half, half])) / sensor.scale_m + 0.5)
-    corners: NDArray[np.float64] = pixels * sensor.scale_m
+    half, offset = sensor.scale_m * sensor.size_px / 2, sensor.lattice_offset_m
+    pixels = np.floor((points + np.array([-half, half]) - offset) / sensor.scale_m + 0.5)
+    corners: NDArray[np.float64] = pixels * sensor.scale_m + offset
     return corners
 
 

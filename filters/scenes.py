@@ -36,12 +36,15 @@ def distance(days: int, rule: SceneRule) -> int:
 def qualifies(scene: Scene, chip: Chip, sensor: Sensor) -> bool:
     """Says whether a scene may serve a chip, before its pixels are seen.
 
-    It must be stored in the chip's own CRS (so that nothing is resampled), have every band that
+    It must be stored in the chip's own CRS and on its pixels (so that nothing is resampled; where
+    pixels are averaged by area, any will do), have every band that
     the sensor needs, lie within the sensor's window of whole days around the target date, and be
     under the scene's cloud limit where there is one. That it covers the chip is asked of Earth
     Engine, which has the footprints.
     """
     if scene.crs != chip.grid.crs or not set(sensor.required_bands) <= set(scene.bands):
+        return False
+    if not sensor.area_average and not chip.grid.lies_on(scene.transform):
         return False
     if abs(delta_days(scene, chip.target_date)) > sensor.window_days:
         return False

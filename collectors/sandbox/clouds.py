@@ -1,4 +1,4 @@
-"""The clouds of a Sentinel-2 scene, whose share agrees with the scene's metadata."""
+"""The clouds of a satellite's scene, whose share agrees with the scene's metadata."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CloudCover:
     """Where the clouds of one scene are.
 
     Args:
-        scene: A Sentinel-2 or Cloud Score+ scene.
+        scene: A scene of Sentinel-2, Cloud Score+ or Landsat.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -50,7 +50,9 @@ class CloudCover:
         self, rows: NDArray[np.float64], columns: NDArray[np.float64]
     ) -> NDArray[np.float32]:
         """Return the same for the shadows, which the morning sun throws to the north-west."""
-        side = 1.0 if self._scene.crs[5:8] != "327" else -1.0
+        # Landsat's scenes have negative northings in the south.
+        southern = self._scene.crs[5:8] == "327" or self._scene.north <= 0.0
+        side = -1.0 if southern else 1.0
         gsd = self._scene.gsd
         return self.excess(
             rows - side * _SHADOW_OFFSET_M[1] / gsd, columns - _SHADOW_OFFSET_M[0] / gsd

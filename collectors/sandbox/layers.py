@@ -15,8 +15,14 @@ from collectors.sandbox.frames import WindowFrame
 from collectors.sandbox.geometry import LONLAT, reproject
 from collectors.sandbox.ground_colour import COLOUR_SPACING_M, brighten, show
 from collectors.sandbox.landcover import Cover, classify, stretch, stretch_coarse
+from collectors.sandbox.landsat_pixels import (
+    MSI_BAND,
+    quality_bits,
+    stored_reflectance,
+    stored_temperature,
+)
 from collectors.sandbox.noise import uniform
-from collectors.sandbox.scenes import Sensor
+from collectors.sandbox.scenes import LANDSAT, Sensor
 from collectors.sandbox.sentinel1 import LEAN, SWATH_M
 from collectors.sandbox.surface import (
     CLOUD_REFLECTANCE,
@@ -149,6 +155,8 @@ class SceneLayers:
             return clear_share
         if self._scene.sensor is Sensor.S1_GRD:
             return self._radar(band)
+        if self._scene.sensor in LANDSAT:
+            return self._landsat(band)
         if band.name == "SCL":
             return self._classes()
         if band.name == "MSK_CLDPRB":
@@ -167,17 +175,33 @@ class SceneLayers:
             classes[self.opacity > 0.7] = _CLOUD_HIGH
         return classes
 
+    def _landsat(self, band: Band) -> NDArray[np.uint16]:
+        if band.name == "QA_RADSAT":
+            return np.zeros(self.cover.shape, np.uint16)
+        if band.name == "QA_PIXEL":
+            cirrus = uniform(self._scene.seed, 1) < 0.2
+            return quality_bits(self.cover, self.clouds, self.opacity, self.shadows, cirrus=cirrus)
+        if band.name == "ST_B10":
+            return stored_temperature(self.cover, self._greenness, self.opacity)
+        return stored_reflectance(self._brightness(MSI_BAND[band.name]))
+
     def _reflectance(self, band: Band) -> NDArray[np.uint16]:
+        values = self._brightness(band.name)
+        stored: NDArray[np.uint16] = np.maximum(values, np.float32(1.0)).astype(np.uint16)
+        return stored
+
+    def _brightness(self, name: str) -> NDArray[np.float32]:
+        """Return the reflectance x 10,000 in a band of Sentinel-2."""
         scene = self._scene
         haze = uniform(scene.seed, 2) + (1.0 if scene.sensor is Sensor.S2_L1C else 0.0)
-        table = reflectance(band.name, self._greenness, haze)
-        values = table[self.cover] * self._shade * brighten(band.name, self.colour)
+        table = reflectance(name, self._greenness, haze)
+        values = table[self.cover] * self._shade * brighten(name, self.colour)
         if bool(self.shadows.any()):
             values[self.shadows] *= np.float32(0.45)
         if self.opacity is not None:
-            values += (np.float32(CLOUD_REFLECTANCE[band.name]) - values) * self.opacity
-        stored: NDArray[np.uint16] = np.maximum(values, np.float32(1.0)).astype(np.uint16)
-        return stored
+            values += (np.float32(CLOUD_REFLECTANCE[name]) - values) * self.opacity
+        brightness: NDArray[np.float32] = values
+        return brightness
 
     def _aerial(self, band: Band) -> NDArray[np.uint8]:
         table = aerial_brightness(band.name, self._greenness, self._scene.seed)

@@ -146,6 +146,8 @@ class SceneReader:
         valid = valid & self._inside
         if band.name == "QA60" and QA60_OFF_MS[0] <= self._scene.time_ms < QA60_OFF_MS[1]:
             valid = np.zeros_like(valid)
+        if band.name == "ST_B10" and self._scene.properties["PROCESSING_LEVEL"] == "L2SR":
+            valid = np.zeros_like(valid)
         if not valid.all():
             values = np.where(valid, values, np.zeros((), values.dtype))
         return values, valid

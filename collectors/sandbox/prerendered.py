@@ -16,6 +16,7 @@ import numpy as np
 
 from collectors.sandbox.bands import SceneBand
 from collectors.sandbox.chance import hash_keys
+from collectors.sandbox.landsat_pixels import LAND
 from collectors.sandbox.noise import layered_noise
 
 if TYPE_CHECKING:
@@ -99,9 +100,11 @@ def _paint(
     plane: NDArray[np.generic]
     if name == "SCL":
         plane = _CLASSES[np.clip((relief * 3).astype(np.intp), 0, 2)]
+    elif name == "QA_PIXEL":
+        plane = np.full((rows, columns), LAND)
     elif dtype.kind == "f":
         plane = _CLEAR + 0.04 * chance.random((rows, columns))
-    elif name in ("QA60", "MSK_CLDPRB"):
+    elif name in ("QA60", "MSK_CLDPRB", "QA_RADSAT"):
         plane = np.zeros((rows, columns))
     else:
         mean, height, noise = _AERIAL if dtype.itemsize == 1 else _REFLECTANCE

@@ -24,7 +24,11 @@ class Sensor(StrEnum):
     CLOUD_SCORE = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
     NAIP = "USDA/NAIP/DOQQ"
     S1_GRD = "COPERNICUS/S1_GRD"
+    LANDSAT_8 = "LANDSAT/LC08/C02/T1_L2"
+    LANDSAT_9 = "LANDSAT/LC09/C02/T1_L2"
 
+
+LANDSAT: Final = frozenset({Sensor.LANDSAT_8, Sensor.LANDSAT_9})
 
 SENSORS: Final[Mapping[str, Sensor]] = {str(sensor): sensor for sensor in Sensor}
 """The collections by their ids."""
@@ -50,6 +54,11 @@ def _sentinel2_bands(names: str) -> tuple[Band, ...]:
     return tuple(Band(name, "uint16", steps.get(name, 2)) for name in names.split())
 
 
+_LANDSAT_BANDS: Final = (
+    *(Band(f"SR_B{number}", "uint16") for number in range(1, 8)),
+    *(Band(name, "uint16") for name in ("ST_B10", "QA_PIXEL", "QA_RADSAT")),
+)
+
 BANDS: Final[Mapping[Sensor, tuple[Band, ...]]] = {
     Sensor.S2_L2A: (
         *_sentinel2_bands("B1 B2 B3 B4 B5 B6 B7 B8 B8A B9 B11 B12"),
@@ -64,12 +73,13 @@ BANDS: Final[Mapping[Sensor, tuple[Band, ...]]] = {
     Sensor.CLOUD_SCORE: (Band("cs", "float32"), Band("cs_cdf", "float32")),
     Sensor.NAIP: tuple(Band(name, "uint8") for name in "RGBN"),
     Sensor.S1_GRD: tuple(Band(name, "float32") for name in ("VV", "VH", "angle")),
+    **dict.fromkeys(LANDSAT, _LANDSAT_BANDS),
 }
 """Bands of each collection, by the Earth Engine catalogue.
 
 A scene may lack some: MSK_CLDPRB is missing in some products, aerial scenes of prefix n_ lack N,
 those of prefix c_ lack B. Of Sentinel-2's bands the sandbox leaves out AOT, WVP, the true colour
-image, MSK_SNWPRB and MSK_CLASSI_*.
+image, MSK_SNWPRB and MSK_CLASSI_*; of Landsat's SR_QA_AEROSOL, and all of ST_* but ST_B10.
 """
 
 
@@ -201,6 +211,7 @@ def _open_sources(seed: int, tables: Path | None) -> dict[Sensor, SceneSource]:
 
         source = TableScenes.read(tables)
         return dict.fromkeys(Sensor, source)
+    from collectors.sandbox.landsat import LandsatScenes  # noqa: PLC0415
     from collectors.sandbox.naip import NaipScenes  # noqa: PLC0415
     from collectors.sandbox.sentinel1 import Sentinel1Scenes  # noqa: PLC0415
     from collectors.sandbox.sentinel2 import Sentinel2Scenes  # noqa: PLC0415
@@ -212,4 +223,5 @@ def _open_sources(seed: int, tables: Path | None) -> dict[Sensor, SceneSource]:
         Sensor.CLOUD_SCORE: satellite,
         Sensor.NAIP: NaipScenes(seed),
         Sensor.S1_GRD: Sentinel1Scenes(seed),
+        **dict.fromkeys(LANDSAT, LandsatScenes(seed)),
     }

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from datetime import date  # noqa: TC003 - the models need it when they are made
 from pathlib import Path  # noqa: TC003 - as above
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from collectors.geo import Box
 from collectors.licences import licence_by_code, licence_id_by_code
 from collectors.records import Datum, NoScene, Quality, SceneRule, Sensor
 from filters.sampling import part_of
 from filters.splits import Shares, SplitRule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import SerializerFunctionWrapHandler
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[int, Field(ge=1)]
@@ -93,7 +105,7 @@ class SensorSource(Block):
     """A satellite or aerial sensor; see `collectors.records.Sensor` for what the keys mean."""
 
     kind: Literal["sensor"]
-    collection: str
+    collection: str | tuple[str, ...]
     bands: Annotated[tuple[str, ...], Field(min_length=1)]
     optional_bands: tuple[str, ...] = ()
     quality: Quality
@@ -120,6 +132,25 @@ class SensorSource(Block):
     scene_rule: SceneRule = SceneRule.NEAREST
     no_scene: NoScene = NoScene.GIVE_UP
     clear_above: Annotated[float, Field(gt=0, le=1)] | None = None
+    zone_from_grid: bool = False
+    lattice_offset_m: Annotated[float, Field(ge=0)] = 0
+
+    @field_validator("collection", mode="before")
+    @classmethod
+    def _ids(cls, value: object) -> object:
+        ids = [value] if isinstance(value, str) else value
+        if not isinstance(ids, list | tuple) or not ids or not all(
+            isinstance(one, str) and one for one in ids
+        ):  # fmt: skip
+            raise ValueError("collection is Earth Engine's id of one, or a list of such ids")
+        if len(set(ids)) < len(ids):
+            raise ValueError("collection names one of them twice")
+        return ids[0] if len(ids) == 1 else tuple(ids)
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return without_unset(values)
 
     @model_validator(mode="after")
     def _fits_together(self) -> SensorSource:
@@ -138,9 +169,13 @@ class SensorSource(Block):
             raise ValueError("scene_cloud_limit_pct and cloud_property go together: give both")
         if self.chip_cloud_limit_pct is not None and self.quality is Quality.ALL_ZERO:
             raise ValueError(
-                "chip_cloud_limit_pct needs `quality: scl` or `cloud_score_plus`; remove it or set"
-                " one of these"
+                "chip_cloud_limit_pct needs `quality: scl`, `qa_pixel` or `cloud_score_plus`;"
+                " remove it or set one of these"
             )
+        if self.zone_from_grid and self.zone_property is not None:
+            raise ValueError("zone_from_grid is for scenes without a zone_property; give one")
+        if self.lattice_offset_m >= self.scale_m:
+            raise ValueError("lattice_offset_m must be less than scale_m")
         if (self.clear_above is None) != (self.quality is not Quality.CLOUD_SCORE_PLUS):
             raise ValueError(
                 "clear_above and `quality: cloud_score_plus` go together: give both, such as 0.6"
@@ -155,6 +190,21 @@ class SensorSource(Block):
         return Sensor(
             name=name, **(values | {"extent": Box(*self.extent) if self.extent else None})
         )
+
+
+LATER_KEYS: Final[Mapping[str, object]] = {"zone_from_grid": False, "lattice_offset_m": 0}
+"""Keys of a sensor that came after datasets did, with what they are where nothing is said."""
+
+
+def without_unset(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves out what is said by a later key of a sensor, where nothing is said.
+
+    So a dataset and its rules have the same bytes, and the same checksum, as before that key.
+    """
+    return {
+        name: value for name, value in values.items()
+        if name not in LATER_KEYS or value != LATER_KEYS[name]
+    }  # fmt: skip
 
 
 class Weights(Block):

@@ -24,6 +24,7 @@ from flows.catalogue.blocks import (
     Source,
     SplitBlock,
     Weights,
+    without_unset,
 )
 from flows.catalogue.regions import read_polygons, say_nothing
 from flows.catalogue.rendering_blocks import Composite, NormalisedDifference, Rendering
@@ -110,7 +111,9 @@ class Catalogue(Block):
             "rules": self.rules.model_dump(
                 mode="json", exclude={"quota_per_cell", "indoor_weights"}
             ),
-            "sensors": {name: asdict(sensor) for name, sensor in self.sensors.items()},
+            "sensors": {
+                name: without_unset(asdict(sensor)) for name, sensor in self.sensors.items()
+            },
         }
         text = json.dumps(decided, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -43,12 +43,15 @@ class NormalisedDifference(_Rendering):
 
     Attributes:
         bands: a and b.
+        zero: Stored value of a reflectance of 0, which is taken from both bands first; what is
+            darker counts as 0. Landsat's is 7273 (0.2 / 0.0000275), Sentinel-2's 0.
         range: Values of the index, −1 to 1 at most, that get the first and the last colour.
         colours: Names of CSS or `#rrggbb`, evenly spaced over the range; straight lines between.
     """
 
     kind: Literal["normalised_difference"]
     bands: tuple[str, str]
+    zero: Annotated[float, Field(ge=0)] = 0
     colours: Annotated[tuple[str, ...], Field(min_length=2)]
 
     @field_validator("colours")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from collectors.records import SCL_BAND, SCORE_BAND
+from collectors.records import QA_PIXEL_BAND, QUALITY_BANDS, SCL_BAND, SCORE_BAND
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Platform:
         scale: What a number is multiplied by; None for plain brightness.
         unit: What it is then.
         bands: Known bands by name.
+        offset: What is added to a number after it was multiplied.
     """
 
     title: str
@@ -56,6 +60,7 @@ class Platform:
     scale: float | None
     unit: str
     bands: dict[str, Band]
+    offset: float = 0
 
 
 # Source: ESA, SentiWiki, Sentinel-2 MSI: wavelengths and widths of Sentinel-2A. Those of 2B and 2C
@@ -85,6 +90,22 @@ _NAIP: Final = (
     Band("N", "near infrared", "nir"),
 )
 
+# Source: USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide (LSDS-1619), and the page of
+# LANDSAT/LC08/C02/T1_L2 in Earth Engine's catalogue.
+_OLI: Final = (
+    Band("SR_B1", "coastal aerosol", "coastal", 443, 16, 30),
+    Band("SR_B2", "blue", "blue", 482, 60, 30),
+    Band("SR_B3", "green", "green", 562, 57, 30),
+    Band("SR_B4", "red", "red", 655, 37, 30),
+    Band("SR_B5", "near infrared", "nir08", 865, 28, 30),
+    Band("SR_B6", "short-wave infrared 1", "swir16", 1609, 85, 30),
+    Band("SR_B7", "short-wave infrared 2", "swir22", 2201, 187, 30),
+    Band("ST_B10", "surface temperature (kelvin: × 0.00341802 + 149)", "lwir11", 10895, 590, 100,
+         measured=False),
+    Band(QA_PIXEL_BAND, "pixel quality, bits: 0 fill, 1 to 3 cloud, 4 shadow, 5 snow, 7 water",
+         native_m=30, measured=False),
+)  # fmt: skip
+
 _KNOWN: Final = {
     "COPERNICUS/S2": Platform(
         title="Sentinel-2 MSI", instrument="msi",
@@ -101,15 +122,29 @@ _KNOWN: Final = {
         rights="public domain in the United States; credit the USDA",
         rights_url=None, scale=None, unit="brightness", bands={band.name: band for band in _NAIP},
     ),
+    **dict.fromkeys(("LANDSAT/LC08/C02/T1_L2", "LANDSAT/LC09/C02/T1_L2"), Platform(
+        title="Landsat 8 and 9 OLI", instrument="oli",
+        provider="U.S. Geological Survey", provider_url="https://www.usgs.gov/landsat-missions",
+        rights="public domain; say “courtesy of the U.S. Geological Survey”",
+        rights_url="https://www.usgs.gov/centers/eros/data-citation",
+        scale=0.0000275, offset=-0.2, unit="reflectance",
+        bands={band.name: band for band in _OLI},
+    )),
 }  # fmt: skip
 
 
-TRUE_COLOUR: Final = (("B4", "B3", "B2"), ("R", "G", "B"))
-"""Red, green and blue, as bands of Sentinel-2 and of NAIP."""
+LANDSAT_TRUE_COLOUR: Final = ("SR_B4", "SR_B3", "SR_B2")
+
+TRUE_COLOUR: Final = (("B4", "B3", "B2"), ("R", "G", "B"), LANDSAT_TRUE_COLOUR)
+"""Red, green and blue, as bands of Sentinel-2, of NAIP and of Landsat 8 and 9."""
 
 
-def platform_of(collection: str) -> Platform:
-    """Returns what is known of an Earth Engine collection; of an unknown one, hardly anything."""
+def platform_of(collection: str | Sequence[str]) -> Platform:
+    """Returns what is known of an Earth Engine collection; of an unknown one, hardly anything.
+
+    Several are of one make: the first speaks for them.
+    """
+    collection = collection if isinstance(collection, str) else collection[0]
     for prefix, platform in _KNOWN.items():
         if collection.startswith(prefix):
             return platform
@@ -123,4 +158,4 @@ def platform_of(collection: str) -> Platform:
 
 def band_of(platform: Platform, name: str) -> Band:
     """Returns a band of a platform; one that is not known has its name alone."""
-    return platform.bands.get(name, Band(name, name, measured=name not in {SCL_BAND, SCORE_BAND}))
+    return platform.bands.get(name, Band(name, name, measured=name not in QUALITY_BANDS))

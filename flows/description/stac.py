@@ -83,7 +83,7 @@ def collection_json(version: Version, sensor: str, facts: SensorFacts) -> dict[s
         "stac_extensions": [EO, PROJECTION, RASTER, FILE, ARCHIVE],
         "id": identifier(sensor),
         "title": f"{platform.title} chips of {block['size_px']} pixels at {block['scale_m']:g} m",
-        "description": f"Chips cut from {block['collection']} on its own pixel grid, around places"
+        "description": f"Chips cut from {_names(block)} on its own pixel grid, around places"
         f" where photos were taken. Rights: {platform.rights}.",
         "keywords": ["satellite", "aerial", "chips", sensor],
         "license": "other",
@@ -139,9 +139,15 @@ def _bands(block: dict[str, Any], names: tuple[str, ...]) -> list[dict[str, Any]
         if band.width_nm:
             one["eo:full_width_half_max"] = round(band.width_nm / 1000, 6)
         if band.measured and platform.scale:
-            one |= {"raster:scale": platform.scale, "raster:offset": 0}
+            one |= {"raster:scale": platform.scale, "raster:offset": platform.offset}
         found.append(one)
     return found
+
+
+def _names(block: dict[str, Any]) -> str:
+    """Returns a sensor's collections for people."""
+    names = block["collection"]
+    return names if isinstance(names, str) else " and ".join(names)
 
 
 def _time(moment: Any) -> str:

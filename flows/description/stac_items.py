@@ -183,7 +183,7 @@ def _assets(chips: pa.Table, block: dict[str, Any], data_type: str | None) -> pa
     }
     if data_type is not None:
         parts["data_type"] = _same(data_type, rows)
-    if block["quality"] == "scl":
+    if block["quality"] in {"scl", "qa_pixel"}:
         parts["nodata"] = _same(0, rows)
     asset = pa.StructArray.from_arrays(list(parts.values()), names=list(parts))
     return pa.StructArray.from_arrays([asset], names=["chip"])

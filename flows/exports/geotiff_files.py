@@ -93,17 +93,32 @@ class GeotiffFiles:
 
 
 def _files(
-    samples: Sequence[LoadedSample], collection: str, version: str
+    samples: Sequence[LoadedSample], collections: str | Sequence[str], version: str
 ) -> Iterator[tuple[str, bytes]]:
-    platform = platform_of(collection)
+    platform = platform_of(collections)
     for one in samples:
+        collection = _collection(one.sample.chip, collections)
         tags = _tags(one.sample.chip, platform, collection, version)
         yield (
             _chip_path(one),
-            cloud_optimized(one.chip, tags, scale=platform.scale, unit=platform.unit),
+            cloud_optimized(
+                one.chip,
+                tags,
+                scale=platform.scale,
+                offset=platform.offset,
+                unit=platform.unit,
+                unscaled={band.name for band in platform.bands.values() if not band.measured},
+            ),
         )
         for taken, data in one.pictures:
             yield _photo_path(one, taken), data
+
+
+def _collection(chip: ChipRow, collections: str | Sequence[str]) -> str:
+    """Returns the collection that a chip is from, of its sensor's one or several."""
+    if isinstance(collections, str):
+        return collections
+    return next(one for one in collections if (chip.scene_id or "").startswith(f"{one}/"))
 
 
 def _chip_path(one: LoadedSample) -> str:

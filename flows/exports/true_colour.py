@@ -10,7 +10,7 @@ from PIL import Image
 
 from collectors.chip_files import decode_bands
 from collectors.transport import SetupError
-from flows.description.bands import TRUE_COLOUR
+from flows.description.bands import LANDSAT_TRUE_COLOUR, TRUE_COLOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WHITE: Final = 3_000
-"""Number of a 16-bit band that becomes 255: a reflectance of 0.3, as Earth Engine's catalogue shows
-COPERNICUS/S2_SR_HARMONIZED."""
+"""Reflectance × 10,000 that becomes 255: 0.3, as Earth Engine's catalogue shows
+COPERNICUS/S2_SR_HARMONIZED, and the surface reflectance of Landsat."""
 
 _JPEG_QUALITY: Final = 95
 _PNG_EFFORT: Final = 2
@@ -31,13 +31,13 @@ PictureFormat = Literal["jpeg", "png"]
 def true_colour(data: bytes, bands: Sequence[str], white: int = WHITE) -> NDArray[np.uint8]:
     """Returns a chip as a picture of red, green and blue.
 
-    Bands of 8 bits stay as they are; those of 16 bits are spread so that 0 becomes 0 and `white`,
-    and all above it, 255.
+    Bands of 8 bits stay as they are; those of 16 bits are spread so that a reflectance of 0
+    becomes 0 and `white`, and all above it, 255.
 
     Args:
         data: The chip's GeoTIFF.
         bands: Names of the bands that it has.
-        white: Number that becomes 255.
+        white: Reflectance × 10,000 that becomes 255: Sentinel-2's own numbers.
 
     Returns:
         (rows, columns, 3).
@@ -54,7 +54,11 @@ def true_colour(data: bytes, bands: Sequence[str], white: int = WHITE) -> NDArra
     pixels, _ = decode_bands(data, chosen)
     if pixels.dtype != np.uint8:
         # In whole numbers, halves rounded up: the same on every machine.
-        spread = (pixels.astype(np.uint32) * 510 + white) // (2 * white)
+        numbers = pixels.astype(np.uint32)
+        if chosen == LANDSAT_TRUE_COLOUR:
+            # 0.0000275 × number − 0.2, times 10,000
+            numbers = np.maximum(numbers * 11, 80_000) // 40 - 2_000
+        spread = (numbers * 510 + white) // (2 * white)
         pixels = np.minimum(spread, 255).astype(np.uint8)
     return np.ascontiguousarray(np.moveaxis(pixels, 0, -1))
 

@@ -80,7 +80,7 @@ def _overview(catalogue: Catalogue, path: Path) -> dict[str, Any]:
         limit = sensor.scene_cloud_limit_pct
         cloud = f", scenes under {limit:g} % cloud" if limit is not None else ""
         what = (
-            f"{sensor.collection}: {', '.join(sensor.bands)}; {sensor.size_px} px at"
+            f"{' and '.join(sensor.collections)}: {', '.join(sensor.bands)}; {sensor.size_px} px at"
             f" {sensor.scale_m:g} m{cloud}, {sensor.scene_rule} within {sensor.window_days} days"
         )
         sources.append({"name": sensor.name, "kind": "sensor", "what": what})

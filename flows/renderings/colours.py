@@ -43,7 +43,7 @@ def composite(
 
 
 def normalised_difference(
-    first: Pixels, second: Pixels, valid: NDArray[np.bool_]
+    first: Pixels, second: Pixels, valid: NDArray[np.bool_], zero: float = 0
 ) -> NDArray[np.float64]:
     """Computes (first − second) / (first + second).
 
@@ -51,11 +51,13 @@ def normalised_difference(
         first: (rows, columns), stored values; a factor that both bands share cancels out.
         second: Same shape.
         valid: Same shape, where there is data.
+        zero: Stored value that stands for none; it is taken away first, and what is less counts
+            as none.
 
     Returns:
         Same shape, −1 to 1; NaN where there is no data or the sum is zero.
     """
-    a, b = first.astype(np.float64), second.astype(np.float64)
+    a, b = (np.maximum(one.astype(np.float64) - zero, 0) for one in (first, second))
     total = a + b
     has_value = valid & (total != 0)
     index = np.full(a.shape, np.nan)

@@ -54,6 +54,8 @@ def recipe(rendering: Rendering) -> dict[str, Any]:
     if isinstance(rendering, Composite):
         return common | {"stretch": "linear, the same in every chip", "unit": "stored value"}
     stops = stop_values(*rendering.range, len(rendering.ramp))
+    if rendering.zero:
+        common["zero"] = rendering.zero  # taken from both bands first
     return common | {
         "formula": FORMULA.format(*rendering.bands),
         "unit": "1",
@@ -89,7 +91,7 @@ def draw_pictures(data: bytes, renderings: Mapping[str, Rendering]) -> list[Rend
             has_value = valid
             colours = composite(bands, valid, *rendering.range)
         else:
-            index = normalised_difference(bands[0], bands[1], valid)
+            index = normalised_difference(bands[0], bands[1], valid, rendering.zero)
             has_value = index == index  # noqa: PLR0124 - NaN differs from itself
             colours = ramp(index, *rendering.range, rendering.ramp)
         share = round(100.0 * float((~has_value).mean()), 4)

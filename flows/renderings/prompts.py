@@ -12,6 +12,7 @@ from flows.renderings.pictures import FORMULA
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from flows.description.bands import Platform
     from flows.products.rows import ChipRow
     from flows.renderings.pictures import RenderedPicture
 
@@ -57,7 +58,7 @@ def write_prompt(
         lines.append(f"- {name}: {band.meaning}{where}")
     lines += ["", "The images:"]
     lines += [
-        f"{number}. {_explained(picture, platform.scale)}"
+        f"{number}. {_explained(picture, platform)}"
         for number, picture in enumerate(pictures, start=1)
     ]
     if any(picture.no_data_pct for picture in pictures):
@@ -73,14 +74,17 @@ def write_prompt(
     return "\n".join(lines) + "\n"
 
 
-def _explained(picture: RenderedPicture, scale: float | None) -> str:
+def _explained(picture: RenderedPicture, platform: Platform) -> str:
     rendering = picture.rendering
     low, high = rendering.range
     if isinstance(rendering, Composite):
         red, green, blue = rendering.bands
         values = f"{low:g} to {high:g}"
-        if scale is not None:
-            values = f"reflectances of {low * scale:g} to {high * scale:g}"
+        if platform.scale is not None:
+            dark, bright = low * platform.scale, high * platform.scale
+            if platform.offset:
+                dark, bright = (round(one + platform.offset, 4) for one in (dark, bright))
+            values = f"reflectances of {dark:g} to {bright:g}"
         return (
             f"{rendering.title}: {red} as red, {green} as green, {blue} as blue; {values} go from"
             f" dark to bright. {rendering.shows}"

@@ -98,7 +98,7 @@ def _by_sensor(catalogue: Catalogue) -> dict[str, dict[str, Rendering]]:
 def _collection(catalogue: Catalogue, sensor: str) -> str:
     source = catalogue.sources[sensor]
     assert isinstance(source, SensorSource)  # noqa: S101 - held by the catalogue
-    return source.collection
+    return source.sensor(sensor).collections[0]
 
 
 def _chips(

@@ -35,8 +35,8 @@ _EFFORT: Final = 2
 TYPE: Final = "image/webp"
 """All pictures of a report are WebP: it has transparency and is small."""
 
-FALSE_COLOUR: Final = (("B8", "B4", "B3"), ("N", "R", "G"))
-"""Red, green and blue of a picture, as bands of Sentinel-2 and of NAIP; vegetation is red."""
+FALSE_COLOUR: Final = (("B8", "B4", "B3"), ("N", "R", "G"), ("SR_B5", "SR_B4", "SR_B3"))
+"""Red, green and blue of a picture, as bands of Sentinel-2, NAIP and Landsat; vegetation is red."""
 
 Bands = tuple[str, str, str]
 

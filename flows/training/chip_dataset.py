@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from collectors.records import SCL_BAND
+from collectors.records import QA_PIXEL_BAND, SCL_BAND
 from collectors.transport import SetupError
 from flows.samples.chip_tiles import read_tiles
 from flows.samples.decoding import read_photo
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Check = Literal["once", "always", "never"]
 
+_CLASSES: Final = (SCL_BAND, QA_PIXEL_BAND)
+"""Bands that become `mask`; a chip has one of them, or none."""
+
 _KINDS: Final = {"sentinel2": torch.uint16, "naip": torch.uint8}
 """Types of the sensors' pixels; an image of another sensor gets its own tensor."""
 
@@ -44,7 +47,8 @@ class ChipDataset(Dataset[Item]):
       Sentinel-2 reflectance × 10,000, for NAIP 0 to 255), without the scene classification.
     - `mask`: (rows, columns), int64, or uint8 where `image` has the chip's own type: the scene
       classification, where the chip has one: 0 no data, 3 shadow, 4 plants, 5 ground, 6 water,
-      8 to 10 cloud, 11 snow (Sentinel-2 L2A).
+      8 to 10 cloud, 11 snow (Sentinel-2 L2A); or Landsat's pixel quality, uint16 in place of
+      uint8: bits, see `filters.qa_pixel`.
     - `crs`: such as `EPSG:32610`.
     - `transform`: 9 numbers, float64: (a, b, c, d, e, f, 0, 0, 1), x = a·col + b·row + c and
       y = d·col + e·row + f in metres of `crs`.
@@ -173,7 +177,7 @@ class ChipDataset(Dataset[Item]):
         """Returns the bands wanted of a chip."""
         if self.bands is not None:
             return list(self.bands)
-        return [name for name in chip.bands if name != SCL_BAND]
+        return [name for name in chip.bands if name not in _CLASSES]
 
     def _open(self) -> None:
         """Opens what belongs to a process, in each that it comes to."""
@@ -205,14 +209,17 @@ class ChipDataset(Dataset[Item]):
                 f"It has {', '.join(chip.bands)}; open the samples of one sensor.",
             )  # fmt: skip
         order = [chip.bands.index(name) for name in wanted]
-        scl = chip.bands.index(SCL_BAND) if SCL_BAND in chip.bands else None
+        classes = next((chip.bands.index(one) for one in _CLASSES if one in chip.bands), None)
         out = image.numpy() if image is not None and self.dtype is None else None
         try:
             pixels = read_tiles(data, order, _add_up, out)
             mask = None
-            if scl is not None:
-                own = scl in order
-                mask = pixels[order.index(scl)] if own else read_tiles(data, [scl], _add_up)[0]
+            if classes is not None:
+                own = classes in order
+                mask = (
+                    pixels[order.index(classes)] if own
+                    else read_tiles(data, [classes], _add_up)[0]
+                )  # fmt: skip
         except ValueError as error:
             raise SetupError(
                 self.samples.root, f"chip {chip.chip_id} cannot be decoded ({error}).",
@@ -231,7 +238,8 @@ class ChipDataset(Dataset[Item]):
             "acquired_at": chip.acquired_at.isoformat() if chip.acquired_at else "",
         }  # fmt: skip
         if mask is not None:
-            kind = np.uint8 if self.dtype is None else np.int64
+            bits = np.uint16 if QA_PIXEL_BAND in chip.bands else np.uint8
+            kind = bits if self.dtype is None else np.int64
             item["mask"] = torch.from_numpy(mask.astype(kind))
         return item
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from collectors.cells import Cell
 from collectors.geo import Box, ChipGrid, Zone, transformer
-from collectors.records import Chip
+from collectors.records import Chip, Datum
 from filters.chip_shares import lower_median
 from filters.placement import Centre, Placement, chip_id, place, position
 from filters.spots import Spot
@@ -391,3 +391,34 @@ def test_zones_that_are_turned_against_each_other_see_each_others_centres() -> N
         placed = place([earlier, later], [], box, SENTINEL2, cap=25)
         assert [chip.chip_id for chip in placed.chips] == [west.chip_id]
         assert placed.unplaced == {"east": "between_chips"}
+
+
+def test_in_northern_zones_the_equator_is_no_border() -> None:
+    """Photos on both sides share a chip on the sensor's own pixels, named by the CRS's zone.
+
+    The zones are those of a sensor whose scenes are northern everywhere, one beside another.
+    """
+    sensor = replace(
+        SENTINEL2, name="l", datum=Datum.WGS84_NORTH, scale_m=30, lattice_offset_m=15, size_px=16,
+        area_px=8,
+    )  # fmt: skip
+    spots = [
+        Spot("south", 20.9995, -0.0004, FIRST, 1, "a"),
+        Spot("north", 20.9995, 0.0004, FIRST, 2, "b"),
+        Spot("far", 20.99, -0.01, FIRST, 3, "c"), Spot("next", 24.003, -0.01, FIRST, 4, "d"),
+    ]  # fmt: skip
+    placed = place(spots, [], Box(20, -1, 25, 1), sensor, cap=25)
+    assert placed.members["south"] == placed.members["north"]
+    assert len(placed.chips) == 3
+    for chip in placed.chips:
+        zone = "35N" if chip.grid.crs == "EPSG:32635" else "34N"
+        assert chip.grid.crs in {"EPSG:32634", "EPSG:32635"}
+        assert chip.chip_id.startswith(f"l_{zone}_")
+        assert (chip.grid.west_m % 30, chip.grid.north_m % 30) == (15, 15)
+    for spot in spots:
+        chip = next(one for one in placed.chips if one.chip_id == placed.members[spot.photo_id])
+        at = position(chip.grid, spot.lon, spot.lat)
+        assert chip.grid.area_holds(at.row, at.column, 8)
+    grid = next(one.grid for one in placed.chips if one.chip_id == placed.members["far"])
+    x, y = transformer("EPSG:4326", grid.crs).transform(20.99, -0.01)
+    assert grid == ChipGrid.around(x, y, grid.crs, 30, 16, offset_m=15)

@@ -3,7 +3,8 @@
 In blocks of code, a line that begins with `$ ` is typed, lines that begin with `> ` go on
 with it, and what stands below is what it prints. A block below a comment `<!-- not run: why -->`
 is left alone. A block marked `yaml` below a comment `<!-- in FILE -->` takes the place of the
-top-level keys of the same names in that file, as a reader's editor would put it there.
+top-level keys of the same names in that file, as a reader's editor would put it there; below
+`<!-- under KEY in FILE -->` it goes to the end of what that top-level key holds.
 
 Bash runs everything but plain commands of terrapair, which run in this process for the sake of
 time, with the environment and the folder that bash has come to.
@@ -66,6 +67,7 @@ class Step:
         typed: The command; for an edit, the text.
         printed: What the page says that it prints.
         file: The file that is edited; empty for a command.
+        key: The top-level key that an edit adds to; empty where it takes the place of keys.
         start: Where the printed text begins in the page.
         end: Where it ends.
         why_not: Why it is not run; empty if it is.
@@ -74,6 +76,7 @@ class Step:
     typed: str
     printed: str
     file: str = ""
+    key: str = ""
     start: int = 0
     end: int = 0
     why_not: str = ""
@@ -83,8 +86,10 @@ def steps_of(page: str) -> Iterator[Step]:
     """Yields what a page tells its reader to do, in its order."""
     for block in _BLOCK.finditer(page):
         note = block["note"] or ""
-        if block["kind"] == "yaml" and note.startswith("in "):
-            yield Step(block["text"], "", file=note.removeprefix("in "))
+        under, _, file = note.partition("in ")
+        if block["kind"] == "yaml" and file and (not under or under.startswith("under ")):
+            key = under.removeprefix("under ").strip()
+            yield Step(block["text"], "", file=file, key=key)
         typed = list(_TYPED.finditer(block["text"]))
         if not typed:
             continue
@@ -112,6 +117,15 @@ def edit(path: Path, text: str) -> None:
         old = re.compile(rf"^{block}:\n(?:[ #].*\n|\n)*", re.MULTILINE)
         document, found = old.subn(lambda _match, new=name: f"{new}\n", document)  # type: ignore[misc]
         assert found == 1, f"{path} has no block {block}"
+    path.write_text(document, encoding="utf-8")
+
+
+def add(path: Path, key: str, text: str) -> None:
+    """Puts lines at the end of what a top-level key of a YAML file holds."""
+    document = path.read_text(encoding="utf-8")
+    held = re.compile(rf"^{key}:\n(?:[ #].*\n|\n)*?(?=\n*(?:#.*\n)*\w)", re.MULTILINE)
+    document, found = held.subn(lambda match: f"{match[0]}\n{text}", document, count=1)
+    assert found == 1, f"{path} has no block {key}"
     path.write_text(document, encoding="utf-8")
 
 
@@ -163,7 +177,10 @@ class Terminal:
         """Does what a page says and returns what is printed, as the page would have it."""
         folder = Path(self.bash("pwd").strip())
         if step.file:
-            edit(folder / step.file, step.typed)
+            if step.key:
+                add(folder / step.file, step.key, step.typed)
+            else:
+                edit(folder / step.file, step.typed)
             return ""
         if step.typed.startswith("terrapair ") and not _SHELL & set(step.typed):
             printed = self._terrapair(shlex.split(step.typed)[1:], folder)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FIRST_REGION = ROOT / "docs" / "your-first-region.md"
+NEW_SENSOR = ROOT / "docs" / "new-sensor.md"
 COMMANDS = ROOT / "docs" / "commands.md"
 
 
@@ -26,8 +27,9 @@ COMMANDS = ROOT / "docs" / "commands.md"
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path) -> Iterator[Terminal]:
     """A reader's terminal; the filter is the one that `terrapair sandbox` would fit there."""
     terminal = Terminal(tmp_path / "home", monkeypatch)
-    (tmp_path / "home" / "first-region").mkdir()
-    shutil.copy(weights, tmp_path / "home" / "first-region" / "sandbox-weights.pth.tar")
+    for folder in ("first-region", "new-sensor"):
+        (tmp_path / "home" / folder).mkdir()
+        shutil.copy(weights, tmp_path / "home" / folder / "sandbox-weights.pth.tar")
     yield terminal
     terminal.close()
 
@@ -45,6 +47,12 @@ def follow(reader: Terminal, page: Path) -> list[tuple[str, str, str]]:
 def test_the_first_region_comes_as_its_page_says(reader: Terminal) -> None:
     """Each command, typed in an empty folder, prints what the page shows."""
     for typed, said, came in follow(reader, FIRST_REGION):
+        assert came == said, typed
+
+
+def test_a_new_sensor_comes_as_its_page_says(reader: Terminal) -> None:
+    """The block that the page shows is all that it takes."""
+    for typed, said, came in follow(reader, NEW_SENSOR):
         assert came == said, typed
 
 
@@ -91,7 +99,7 @@ def test_every_command_is_shown_with_what_it_prints(leaf: str) -> None:
 
 
 def test_pages_link_to_what_is_there() -> None:
-    """Files that the two pages name exist."""
-    for page in (FIRST_REGION, COMMANDS):
+    """Files that the pages name exist."""
+    for page in (FIRST_REGION, NEW_SENSOR, COMMANDS):
         for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), (page, target)

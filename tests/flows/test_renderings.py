@@ -54,6 +54,15 @@ def test_a_composite_by_hand():
     ]
 
 
+def test_an_index_of_numbers_with_a_zero_of_their_own_by_hand():
+    """Landsat's 7273 is none: (10909 - 7273) and (9091 - 7273) are two to one; less is none."""
+    first, second = row(10909, 7273, 7000, 9091, 7273), row(9091, 9091, 9091, 7000, 7273)
+    index = normalised_difference(first, second, everywhere(first), 7273)[0]
+    assert index[:4].tolist() == [1 / 3, -1.0, -1.0, 1.0]
+    assert math.isnan(index[4])
+    assert normalised_difference(first, second, everywhere(first))[0][0] == 1818 / 20000
+
+
 @given(
     value=st.integers(0, 65535), low=st.integers(0, 5000), width=st.integers(1, 20_000),
 )  # fmt: skip

@@ -48,6 +48,7 @@ def catalogue_of(path: Path, *sensors: str, box: list[float], **changes: Any) ->
         for name in {"sentinel2", "naip", "landsat"} - {*sensors}:
             del sources[name]
         document["renderings"] = {"landsat-ndvi": NDVI} if "landsat" in sensors else {}
+        document["series"] = {}
         document["regions"] = {"here": {"box": box}}
 
     return small_catalogue(path, change, quota=8)

@@ -19,6 +19,7 @@ from flows.commands import (
     plan,
     render,
     report,
+    search,
     upkeep,
 )
 from flows.commands.console import (
@@ -253,6 +254,7 @@ app.command()(describing.publish)
 app.command()(describing.describe)
 app.command()(describing.sample)
 app.command()(render.render)
+app.command()(search.search)
 app.command()(report.report)
 app.command()(report.serve_report)
 

@@ -100,3 +100,29 @@ def to_utc(taken_at: datetime, zone: str) -> datetime:
 def time_data() -> Mapping[str, str]:
     """Returns the versions of what zones and UTC times were worked out with."""
     return {name: version(name) for name in ("timezonefinder-data", "tzdata")}
+
+
+@lru_cache(maxsize=1)
+def _countries() -> Mapping[str, str]:
+    """Returns the English name of the country of each zone, from the tables of the package tzdata.
+
+    `zone.tab` has a line for each zone of a country: code, place, zone, remark; `iso3166.tab` has
+    code and name; both are separated by tabs and have comments that begin with `#`.
+    """
+    folder = files("tzdata") / "zoneinfo"
+
+    def lines(name: str) -> list[list[str]]:
+        text = (folder / name).read_text(encoding="utf-8")
+        return [line.split("\t") for line in text.splitlines() if line and line[0] != "#"]
+
+    names = {code: name for code, name, *_ in lines("iso3166.tab")}
+    return {zone: names[code] for code, _, zone, *_ in lines("zone.tab")}
+
+
+def country_of(zone: str) -> str | None:
+    """Returns the country that a time zone belongs to, such as `Switzerland`; None at sea.
+
+    Args:
+        zone: An IANA name.
+    """
+    return _countries().get(zone)

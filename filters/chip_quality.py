@@ -7,6 +7,7 @@ can lie wholly under it, and a sliver at the edge of the swath easily has "0 %".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ from collectors.records import Quality
 from filters.qa_pixel import cloud_and_shadow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from collectors.records import ChipPixels, Sensor
@@ -28,6 +31,16 @@ table stands at band SCL of COPERNICUS/S2_SR_HARMONIZED in Earth Engine's catalo
 
 SHADOW: Final = 3
 """Scene classification: cloud shadow. Same source."""
+
+COVER: Final[Mapping[int, str]] = MappingProxyType({
+    1: "defective", 2: "dark", SHADOW: "cloud_shadow", 4: "vegetation", 5: "bare", 6: "water",
+    7: "unclassified", 8: "cloud_medium", 9: "cloud_high", 10: "cirrus", 11: "snow",
+})  # fmt: skip
+"""Scene classification: what each class that holds data is called here. Same source.
+
+`bare` is all ground without plants: soil, rock, sand and built-up ground alike, which the
+classification does not tell apart. `dark` is shade of the land, and what is too dark to tell.
+"""
 
 Refusal = Literal["cloudy", "missing"]
 
@@ -43,12 +56,16 @@ class ChipMeasure:
             Score+, which counts a shadow as not clear.
         missing_pct: Pixels without data over all pixels.
         valid_pct: Pixels with data over all pixels.
+        cover: Of each class of the scene classification that occurs, by its name in `COVER`, its
+            share of the pixels that hold data; None where the sensor has no such classification or
+            no pixel holds data.
     """
 
     cloud_pct: float | None
     shadow_pct: float | None
     missing_pct: float
     valid_pct: float
+    cover: Mapping[str, float] | None = None
 
 
 def measure(pixels: ChipPixels, sensor: Sensor) -> ChipMeasure:
@@ -63,7 +80,7 @@ def measure(pixels: ChipPixels, sensor: Sensor) -> ChipMeasure:
         raise ValueError(f"a chip of {sensor.name} (quality: {sensor.quality}) {has} quality band")
     total = pixels.valid.size
     valid = int(np.count_nonzero(pixels.valid))
-    cloud = shadow = None
+    cloud = shadow = cover = None
     if pixels.quality is not None and valid and sensor.quality is Quality.CLOUD_SCORE_PLUS:
         # In percent on both sides: 0.6 is no number of binary fractions, and 60 is one.
         least = round(100 * (sensor.clear_above or 0))
@@ -74,7 +91,23 @@ def measure(pixels: ChipPixels, sensor: Sensor) -> ChipMeasure:
     elif pixels.quality is not None and valid:
         cloud = _share(np.isin(pixels.quality, CLOUD) & pixels.valid, valid)
         shadow = _share((pixels.quality == SHADOW) & pixels.valid, valid)
-    return ChipMeasure(cloud, shadow, 100.0 * (total - valid) / total, 100.0 * valid / total)
+        cover = _cover(pixels.quality[pixels.valid])
+    missing, held = 100.0 * (total - valid) / total, 100.0 * valid / total
+    return ChipMeasure(cloud, shadow, missing, held, cover)
+
+
+def _cover(classes: NDArray[np.uint8]) -> dict[str, float]:
+    """Returns the share of each class among the pixels that hold data, in percent, by its name.
+
+    Raises:
+        ValueError: If there is a class that the scene classification does not have.
+    """
+    counts = np.bincount(classes, minlength=1)
+    found = [int(one) for one in np.flatnonzero(counts)]
+    unknown = [one for one in found if one not in COVER]
+    if unknown:
+        raise ValueError(f"the scene classification has no class {unknown[0]}: not a chip's SCL")
+    return {COVER[one]: 100.0 * int(counts[one]) / classes.size for one in found}
 
 
 def _share(mask: NDArray[np.bool_], total: int) -> float:

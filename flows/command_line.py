@@ -19,6 +19,7 @@ from flows.commands import (
     plan,
     render,
     report,
+    search,
     series,
     upkeep,
 )
@@ -255,6 +256,7 @@ app.command()(describing.describe)
 app.command()(describing.sample)
 app.command()(render.render)
 app.command()(series.series)
+app.command()(search.search)
 app.command()(report.report)
 app.command()(report.serve_report)
 

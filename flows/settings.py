@@ -107,6 +107,13 @@ class Settings(BaseSettings):
             Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "terrapair"
         )
     )
+    search_cache: Annotated[
+        Path, Field(description="Where the indices of `terrapair search` are kept.")
+    ] = Field(
+        default_factory=lambda: (
+            Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "terrapair" / "search"
+        )
+    )
     weights_url: Annotated[
         str | None, Field(description="Weights from here, instead of the catalogue's address.")
     ] = None

@@ -290,7 +290,7 @@ class Column(Block):
 
     type: Literal[
         "string", "int32", "int64", "float64", "timestamp", "timestamp_utc", "date", "geometry",
-        "map", "list", "list_string", "list_float64",
+        "map", "map_float64", "list", "list_string", "list_float64",
     ]  # fmt: skip
     unit: str
     meaning: Annotated[str, Field(min_length=1)]

@@ -50,6 +50,7 @@ def fetch_chip(chip: Chip, scenes: Sequence[Scene], sensor: Sensor, services: Se
             "cloud_chip_pct": measured.cloud_pct,
             "shadow_pct": measured.shadow_pct,
             "valid_pct": measured.valid_pct,
+            "cover": measured.cover,
             "bands": [*pixels.bands, *last],
             "refused": [asdict(one) for one in refused],
         }
@@ -93,7 +94,7 @@ def chip_row(
         delta_days=delta_days(scene, chip.target_date) if scene else None,
         cloud_scene_pct=scene.cloud_scene_pct if scene else None,
         cloud_chip_pct=verdict.get("cloud_chip_pct"), shadow_pct=verdict.get("shadow_pct"),
-        valid_pct=verdict.get("valid_pct"),
+        valid_pct=verdict.get("valid_pct"), cover=verdict.get("cover"),
         scene_cloud_limit_pct=sensor.scene_cloud_limit_pct,
         chip_cloud_limit_pct=sensor.chip_cloud_limit_pct,
         missing_limit_pct=sensor.missing_limit_pct,

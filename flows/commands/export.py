@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Optional
 import typer
 from rich.console import Console
 
-from flows.commands.console import AsJson, Root, VersionName, plain_errors
+from flows.commands.console import AsJson, CatalogFile, Root, VersionName, plain_errors
 from flows.commands.display import say, showing
 
 if TYPE_CHECKING:
@@ -142,6 +142,66 @@ def huggingface(
 
     form = HuggingfaceTables(shard_size * _MB, shard_samples, shuffle, white)
     _export(root, output, form, version, split, sensor, as_json=as_json)
+
+
+@export_app.command()
+def triplets(
+    output: Output,
+    root: Root = "dataset",
+    version: VersionName = None,
+    split: Annotated[
+        Optional[Literal["train", "val", "test"]],  # noqa: UP045
+        typer.Option(help="Only triplets of this split; all by default."),
+    ] = None,
+    sensor: OneSensor = None,
+    file_format: Annotated[
+        Literal["jsonl", "parquet"], typer.Option("--format", help="JSON lines or Parquet.")
+    ] = "jsonl",
+    blocks: Annotated[
+        Literal["quarter", "year", "none"],
+        typer.Option(help="Blocks of time that are dealt to splits; none: splits by ground alone."),
+    ] = "quarter",
+    time_shares: Annotated[
+        tuple[float, float, float],
+        typer.Option(help="Percent of the blocks for train, val and test."),
+    ] = (60.0, 20.0, 20.0),
+    catalog: CatalogFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """A chip, words that fit it, and a chip that they do not fit, with the reason.
+
+    The reason is far, other season, other land cover, or hard (alike in all but one). Chips of one
+    place, or with pictures that are near each other, never stand against each other. Ground and
+    time are split: both chips lie on ground of the triplet's split, in blocks of time dealt to it.
+
+    Example: `terrapair export triplets --root ./dataset --output ./triplets --sensor sentinel2`
+    """
+    from filters.splits import Split
+    from flows.catalogue.catalogue import find_catalogue, load_catalogue
+    from flows.exports.triplet_rows import TripletForm
+    from flows.exports.triplets import export_triplets
+
+    with plain_errors():
+        regions = load_catalogue(find_catalogue(catalog)).regions
+        with showing() as progress:
+            record = export_triplets(
+                root, output, TripletForm(file_format, blocks, time_shares), regions,
+                version_name=version, split=None if split is None else Split(split), sensor=sensor,
+                progress=progress,
+            )  # fmt: skip
+        if as_json:
+            typer.echo(json.dumps(record | {"output": output}, indent=1))
+            return
+        counts = record["counts"]
+        console = Console()
+        say(
+            console,
+            f"triplets of {record['version']} in {output}: {counts['triplets']:,} of"
+            f" {counts['anchors']:,} chips",
+        )
+        for what in ("triplets_by_split", "triplets_by_reason", "left_out"):
+            told = ", ".join(f"{name} {count:,}" for name, count in counts[what].items())
+            say(console, f"{what.replace('_', ' ')}: {told or 'none'}")
 
 
 def _export(

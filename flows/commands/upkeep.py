@@ -17,6 +17,7 @@ from flows.commands.console import AsJson, CatalogFile, Root, plain_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flows.settings import Settings
     from flows.upkeep.dataset import Watch
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it, without being asked again.")]
@@ -91,11 +92,9 @@ def forget(
         if file is not None:
             more = read_file(file)
             asked = Asked(asked.photos | more.photos, asked.owners | more.owners)
-        console = Console(stderr=as_json)
+        console, settings = Console(stderr=as_json), read_settings()
         with _progress() as watch:
-            forgetter = open_forgetter(
-                root, read_settings(), asked, catalogue_path=catalog, watch=watch
-            )
+            forgetter = open_forgetter(root, settings, asked, catalogue_path=catalog, watch=watch)
             found = forgetter.plan()
         if not as_json or not yes:
             show_forgetting(console, found)
@@ -103,6 +102,7 @@ def forget(
             with _progress() as watch:
                 forgetter.watch = watch
                 found = forgetter.carry_out(found)
+            _drop_indices(root, settings)
             show_forgetting(console, found)
         elif not as_json:
             console.print("nothing was done; --yes does it", highlight=False)
@@ -171,12 +171,21 @@ def recheck(
                 with _progress() as watch:
                     forgetter.watch = watch
                     planned = forgetter.carry_out(planned)
+                _drop_indices(root, settings)
                 show_forgetting(console, planned)
             else:
                 console.print("nothing was forgotten; --yes does it", highlight=False)
             said["forgetting"] = planned.as_json()
         if as_json:
             typer.echo(json.dumps(said, indent=1))
+
+
+def _drop_indices(root: str, settings: Settings) -> None:
+    """Removes what `terrapair search` keeps on this machine of a dataset's words."""
+    from collectors.storage import open_store
+    from flows.search.indexing import drop_indices
+
+    drop_indices(open_store(root, writable=False).root, settings.search_cache)
 
 
 def _agrees(question: str) -> bool:

@@ -70,9 +70,9 @@ def export_version(
     """
     store = open_store(root, writable=False)
     samples = open_samples(root, version_name, split=split, sensor=sensor)
-    version = _published(store, samples.version)
+    version = published(store, samples.version)
     target = open_store(output)
-    _check_apart(store, target)
+    check_apart(store, target)
     splits = form.splits if split is None else (split,)
     groups = [
         form.order(group, lambda group, seed: shuffled(group, samples, seed))
@@ -104,13 +104,18 @@ def export_version(
     return _end(folder, form, store, version, portions)
 
 
-def _published(store: Store, name: str) -> Version:
+def published(store: Store, name: str) -> Version:
+    """Returns a version that is named.
+
+    Raises:
+        SetupError: If there is none of that name, or it was revoked.
+    """
     version = read_version(store, name)
     assert version is not None  # noqa: S101 - it is None only where no name is given
     return version
 
 
-def _check_apart(store: Store, target: Store) -> None:
+def check_apart(store: Store, target: Store) -> None:
     """Sees that an export does not go into the dataset, which holds nothing but its own files.
 
     Raises:
@@ -191,7 +196,7 @@ def _end(
     lines.append(
         folder.write("README.md", readme(form, version, folder.identity, figures, portions))
     )
-    _published(store, version.name)  # what was forgotten meanwhile must not be committed
+    published(store, version.name)  # what was forgotten meanwhile must not be committed
     return folder.commit(figures, lines)
 
 

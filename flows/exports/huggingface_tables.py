@@ -132,7 +132,11 @@ class HuggingfaceTables:
         chip = one.sample.chip
         thumbnail = encoded(true_colour(one.chip, chip.bands, self.white), "jpeg")
         bounds = shapely.bounds(chip.shape).tolist()
+        cover = None if chip.cover is None else [
+            {"class": name, "percent": share} for name, share in chip.cover.items()
+        ]  # fmt: skip
         return named(chip, CHIP) | {
+            "cover": cover,
             "thumbnail": {"bytes": thumbnail, "path": f"{chip.chip_id}.jpg"},
             "chip": one.chip,
             "photos": [
@@ -153,7 +157,7 @@ def table_schema(schemas: Mapping[str, pa.Schema]) -> pa.Schema:
         *(pairs.field(name) for name in PAIR),
     ])  # fmt: skip
     columns = [
-        *(chips.field(name) for name in CHIP),
+        *(_without_maps(chips.field(name)) for name in CHIP if name in chips.names),
         pa.field("thumbnail", _IMAGE), pa.field("chip", pa.binary()),
         pa.field("photos", pa.list_(of_photo)),
         chips.field("geometry"), chips.field("bbox"),
@@ -162,6 +166,14 @@ def table_schema(schemas: Mapping[str, pa.Schema]) -> pa.Schema:
     metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode(),
                 b"geo": chips.metadata[b"geo"]}  # fmt: skip
     return pa.schema(columns, metadata=metadata)
+
+
+def _without_maps(column: pa.Field) -> pa.Field:
+    """Returns a column as `datasets` knows it: a list of records in place of a map."""
+    if not pa.types.is_map(column.type):
+        return column
+    record = pa.struct([("class", column.type.key_type), ("percent", column.type.item_type)])
+    return column.with_type(pa.list_(record))
 
 
 def _feature(column: pa.Field) -> Any:

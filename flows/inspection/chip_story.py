@@ -100,6 +100,8 @@ def _measures(row: dict[str, Any]) -> list[dict[str, Any]]:
     def limit(word: str, name: str) -> str | None:
         return None if row[name] is None else f"{word} {row[name]:g} %"
 
+    cover = row.get("cover") or {}  # versions of earlier releases have no such column
+    shares = sorted(cover.items(), key=lambda one: (-one[1], one[0]))
     return [
         {"measure": "cloud in the whole scene", "percent": row["cloud_scene_pct"],
          "limit": limit("under", "scene_cloud_limit_pct")},
@@ -108,6 +110,8 @@ def _measures(row: dict[str, Any]) -> list[dict[str, Any]]:
         {"measure": "cloud shadow in the chip", "percent": row["shadow_pct"], "limit": None},
         {"measure": "pixels without data", "percent": missing,
          "limit": limit("at most", "missing_limit_pct")},
+        *({"measure": f"land cover: {name}", "percent": share, "limit": None}
+          for name, share in shares),
     ]  # fmt: skip
 
 

@@ -112,6 +112,7 @@ class ChipRow:
     cloud_chip_pct: float | None
     shadow_pct: float | None
     valid_pct: float | None
+    cover: Mapping[str, float] | None
     scene_cloud_limit_pct: float | None
     chip_cloud_limit_pct: float | None
     missing_limit_pct: float

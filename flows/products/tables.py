@@ -44,6 +44,9 @@ LOOKED_UP: Final[Mapping[str, tuple[str, ...]]] = {
 """Columns that a version's tables have Bloom filters of: one row of ten million is found by its id
 without reading the others' ids."""
 
+ADDED: Final = frozenset({"cover"})
+"""Columns that tables of earlier releases do not have: their rows have no value there."""
+
 _FALSE_POSITIVES: Final = 0.01
 """Share of the row groups without a value that its Bloom filter does not rule out."""
 
@@ -57,6 +60,7 @@ _SIMPLE: Final[dict[str, pa.DataType]] = {
     "date": pa.date32(),
     "geometry": pa.binary(),
     "map": pa.map_(pa.string(), pa.string()),
+    "map_float64": pa.map_(pa.string(), pa.float64()),
     "list_string": pa.list_(pa.string()),
     "list_float64": pa.list_(pa.float64()),
 }
@@ -135,12 +139,22 @@ def to_arrow(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
 
 
 def from_arrow(table: pa.Table, kind: type[AnyRow]) -> list[AnyRow]:
-    """Returns the rows of a table that `to_arrow` made."""
+    """Returns the rows of a table that `to_arrow` made, by this release or an earlier one."""
     names = [field.name for field in fields(kind)]
+    later = {name for name in names if name in ADDED and name not in table.schema.names}
+    known = [name for name in names if name not in later]
     return [
-        kind(**{name: _from_plain(name, record[name]) for name in names})
-        for record in table.select(names).to_pylist(maps_as_pydicts="strict")
+        kind(**{name: _from_plain(name, record.get(name)) for name in names})
+        for record in table.select(known).to_pylist(maps_as_pydicts="strict")
     ]
+
+
+def in_form(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Returns a table in a schema; columns that came with a later release are empty."""
+    for place, field in enumerate(schema):
+        if field.name in ADDED and field.name not in table.schema.names:
+            table = table.add_column(place, field, pa.nulls(table.num_rows, field.type))
+    return table.cast(schema).replace_schema_metadata(schema.metadata)
 
 
 def table_writer(sink: BytesIO, schema: pa.Schema, product: str, most: int) -> pq.ParquetWriter:

@@ -18,7 +18,7 @@ from flows.description.describe import describe_in_place
 from flows.description.facts import no_progress
 from flows.products.block_list import check_no_open_request, request_names
 from flows.products.rows import ROWS
-from flows.products.tables import part_schema, read_parquet, schema_of, table_writer
+from flows.products.tables import in_form, part_schema, read_parquet, schema_of, table_writer
 from flows.products.versions import LATEST, MANIFESTS, Version, read_version
 from flows.publishing.coverage import describe_coverage
 from flows.publishing.revoking import revoke
@@ -216,8 +216,7 @@ def _settled_rows(
 ) -> pa.Table:
     """Returns the rows of a cell that a version has, before publishing adds columns."""
     schema = part_schema(catalogue, product)
-    table = _read_part(store, commits[cell], product).cast(schema)
-    table = table.replace_schema_metadata(schema.metadata)
+    table = in_form(_read_part(store, commits[cell], product), schema)
     return settled.apply(product, cell, table, partial(_read_part, store, commits[cell]))
 
 
@@ -239,7 +238,7 @@ def _files(
         table = read(cell, product)
         if product == "pairs":
             table = splitting.add(cell, table)
-        table = table.cast(schema).replace_schema_metadata(schema.metadata)
+        table = in_form(table, schema)
         if table.num_rows:
             writer.write_table(table, row_group_size=table.num_rows)
             rows += table.num_rows

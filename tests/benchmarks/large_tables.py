@@ -207,6 +207,7 @@ def chip_columns(
         "cloud_chip_pct": where(chance.random(count) ** 6, kept & sentinel),
         "shadow_pct": where(chance.random(count) ** 6, kept & sentinel),
         "valid_pct": where(np.full(count, 100.0), kept),
+        "cover": _cover(kept & sentinel, chance),
         "scene_cloud_limit_pct": where(np.ones(count), sentinel),
         "chip_cloud_limit_pct": where(np.ones(count), sentinel),
         "missing_limit_pct": np.ones(count), "refused": _refused(outcome, scenes, chance),
@@ -295,6 +296,18 @@ def _scene_ids(chips: Chips, scene: NDArray[Any]) -> pa.Array:
     small = made.joined("USDA/NAIP/DOQQ/m_", made.digits((chips.north // 6000).astype(int)), "_",
                         tile, "_", day)  # fmt: skip
     return pc.if_else(pa.array(chips.sensor == 0), wide, small)
+
+
+def _cover(mask: NDArray[np.bool_], chance: np.random.Generator) -> pa.Array:
+    """Returns shares of vegetation, bare ground and water that add up to all."""
+    count = len(mask)
+    cuts = np.sort(chance.random((count, 2)) * 100.0, axis=1)
+    shares = np.column_stack([cuts[:, 0], cuts[:, 1] - cuts[:, 0], 100.0 - cuts[:, 1]])
+    names = pa.array(["vegetation", "bare", "water"]).take(pa.array(np.arange(3 * count) % 3))
+    made = pa.MapArray.from_arrays(
+        pa.array(np.arange(0, 3 * count + 1, 3), pa.int32()), names, pa.array(shares.ravel())
+    )
+    return pc.if_else(pa.array(mask), made, pa.scalar(None, made.type))
 
 
 def _refused(outcome: Mapping[str, Any], scenes: pa.Array, chance: np.random.Generator) -> pa.Array:

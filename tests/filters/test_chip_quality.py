@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from collectors.records import SCORE_BAND, ChipPixels, Quality
-from filters.chip_quality import ChipMeasure, measure, refusal
+from filters.chip_quality import COVER, ChipMeasure, measure, refusal
 from tests.sensors import NAIP, SENTINEL2
 
 
@@ -24,8 +25,10 @@ def test_cloud_is_counted_over_the_pixels_that_hold_data() -> None:
     """Classes 8, 9 and 10 over all but class 0; shadow is class 3; snow is no cloud."""
     classes = np.array([[0, 0, 8, 9, 10], [3, 4, 5, 6, 11]], dtype=np.uint8)
     assert measure(classified(classes), SENTINEL2) == ChipMeasure(
-        cloud_pct=100 * 3 / 8, shadow_pct=100 / 8, missing_pct=20.0, valid_pct=80.0
-    )
+        cloud_pct=100 * 3 / 8, shadow_pct=100 / 8, missing_pct=20.0, valid_pct=80.0,
+        cover={"cloud_shadow": 12.5, "vegetation": 12.5, "bare": 12.5, "water": 12.5,
+               "cloud_medium": 12.5, "cloud_high": 12.5, "cirrus": 12.5, "snow": 12.5},
+    )  # fmt: skip
 
 
 @given(arrays(np.uint8, (7, 11), elements=st.integers(0, 11)))
@@ -39,7 +42,14 @@ def test_the_shares_are_those_of_a_plain_count(classes: np.ndarray) -> None:
     if valid:
         assert seen.cloud_pct == 100.0 * sum(one in {8, 9, 10} for one in valid) / len(valid)
         assert seen.shadow_pct == 100.0 * valid.count(3) / len(valid)
+        assert seen.cover is not None
+        assert seen.cover == {
+            name: 100.0 * valid.count(one) / len(valid) for one, name in COVER.items()
+            if one in valid
+        }  # fmt: skip
+        assert math.isclose(sum(seen.cover.values()), 100.0)
     else:
+        assert seen.cover is None
         assert seen.cloud_pct is None
         assert seen.shadow_pct is None
 
@@ -53,6 +63,12 @@ def test_with_cloud_score_a_pixel_is_cloud_that_is_less_clear_than_asked_for() -
     assert seen == ChipMeasure(50.0, None, 20.0, 80.0)
     with pytest.raises(ValueError, match=r"cloud_score_plus\) has a SCL quality band"):
         measure(classified(np.ones((2, 2), np.uint8)), sensor)
+
+
+def test_a_class_that_the_classification_does_not_have_is_no_land_cover() -> None:
+    """Another band in its place would else be counted as if it were one."""
+    with pytest.raises(ValueError, match="no class 12"):
+        measure(classified(np.array([[4, 12]], np.uint8)), SENTINEL2)
 
 
 def test_without_classification_a_pixel_is_missing_where_all_bands_are_zero() -> None:

@@ -58,6 +58,9 @@ def test_datasets_reads_every_pair_once(truth: Truth, folder: Path, tmp_path: Pa
                 assert (row["sensor"], row["transform"]) == (sensor, chip["transform"])
                 assert row["chip"] == truth.bytes_of(chip)
                 assert row["acquired_at"] == chip["acquired_at"]
+                shares = [(one["class"], one["percent"]) for one in row["cover"] or []]
+                assert shares == (chip["cover"] or [])
+                assert bool(shares) == (sensor == "sentinel2")
                 assert (row["thumbnail"].format, row["thumbnail"].size) == ("JPEG", (448, 448))
                 for photo in row["photos"]:
                     key = (row["chip_id"], photo["photo_id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,8 @@ def chip(chip_id: str, cell: str, photos: int) -> ChipRow:
         chip_id=chip_id, sensor="sentinel2", cell=cell, time_bin="2020Q2", outcome="kept",
         reason=None, scene_id="x", acquired_at=WHEN.replace(tzinfo=UTC),
         target_date=date(2020, 5, 17), delta_days=0, cloud_scene_pct=0.5, cloud_chip_pct=0.0,
-        shadow_pct=0.0, valid_pct=100.0, scene_cloud_limit_pct=1.0, chip_cloud_limit_pct=1.0,
-        missing_limit_pct=1.0,
+        shadow_pct=0.0, valid_pct=100.0, cover={"vegetation": 62.5, "water": 37.5},
+        scene_cloud_limit_pct=1.0, chip_cloud_limit_pct=1.0, missing_limit_pct=1.0,
         refused=(RefusedScene("y", 0, 0.1, 7.5, 100.0, "cloudy"),),
         crs="EPSG:32610", transform=(10.0, 0.0, 550_000.0, 0.0, -10.0, 4_182_240.0), width=448,
         height=448, bands=("B2", "SCL"), scale_m=10.0, source_gsd_m=10.0, processing="05.09",
@@ -106,6 +107,20 @@ def test_rows_come_back_from_parquet_as_they_were() -> None:
     ):
         table = to_arrow([row], part_schema(CATALOGUE, product))
         assert from_arrow(read_parquet(parquet_bytes(table)), type(row)) == [row]
+
+
+def test_tables_from_before_land_cover_was_measured_read_on(store: Store) -> None:
+    """Rows of an earlier release have no such column: they are read, and published, without."""
+    old, cell = replace(chip("c", "r118c055", 0), cover=None), "r118c055"
+    schema = part_schema(CATALOGUE, "chips")
+    table = to_arrow([old], schema).drop_columns(["cover"])
+    assert from_arrow(read_parquet(parquet_bytes(table)), ChipRow) == [old]
+    assert commit_cell(store, CellState(cell, 1, chips=(old,)), CATALOGUE, 0)
+    (path,) = (path for path in store.list("parts") if path.endswith("-chips.parquet"))
+    store.replace(path, parquet_bytes(table))
+    publish(store, CATALOGUE, 0)
+    assert ids(store, "chips", "chip_id") == ["c"]
+    assert ids(store, "chips", "cover") == [None]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

@@ -40,7 +40,8 @@ def store(tmp_path: Path) -> Store:
     bare = replace(
         chip("bare", CELL, 0), outcome="rejected", reason="all_refused", scene_id=None,
         acquired_at=None, delta_days=None, cloud_scene_pct=None, cloud_chip_pct=None,
-        shadow_pct=None, valid_pct=None, shard=None, offset=None, size=None, sha256=None,
+        shadow_pct=None, valid_pct=None, cover=None, shard=None, offset=None, size=None,
+        sha256=None,
     )  # fmt: skip
     state = CellState(
         CELL, 1,
@@ -131,6 +132,7 @@ def test_a_chip_is_told_with_what_was_refused(store: Store) -> None:
     assert {one["measure"]: (one["percent"], one["limit"]) for one in story["measures"]} == {
         "cloud in the whole scene": (0.5, "under 1 %"), "cloud in the chip": (0.0, "at most 1 %"),
         "cloud shadow in the chip": (0.0, None), "pixels without data": (0.0, "at most 1 %"),
+        "land cover: vegetation": (62.5, None), "land cover: water": (37.5, None),
     }  # fmt: skip
     (refused,) = story["refused"]
     assert (refused["scene_id"], refused["cloud_chip_pct"], refused["reason"]) == (

@@ -1,0 +1,216 @@
+"""Answers a query from an index.
+
+A chip that has more of what was asked for comes before one that has less. Among equals what was
+measured counts first: of words for land cover or a season, how many hold, and how much of the chip
+they hold for, to a tenth. What is written by owners settles the rest, by BM25 with weights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from collectors.storage import open_store
+from collectors.transport import SetupError
+from flows.description.facts import no_progress
+from flows.products.versions import read_version
+from flows.search.indexing import COLUMNS, drop_stale, find_index, opened
+from flows.search.queries import joined, parse_query
+from flows.wording.chip_texts import WORTH_A_WORD_PCT
+from flows.wording.reading import Regions
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from filters.splits import Split
+    from flows.catalogue.blocks import Region
+    from flows.description.facts import Progress
+    from flows.search.queries import Query, Term
+
+WEIGHTS: Final[Mapping[str, float]] = {
+    "cover": 4.0, "season": 4.0, "date": 3.0, "place": 3.0, "title": 2.0, "tags": 1.0,
+}  # fmt: skip
+"""What a word counts for by where it stands: what was measured before what was written."""
+
+_SNIPPET: Final = " || ' · ' || ".join(
+    f"snippet(words, {COLUMNS.index(name)}, '', '', '…', 12)" for name in ("title", "tags")
+)
+"""What photos are called, some words around those that were looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which chips may be found.
+
+    Attributes:
+        region: Title of a region that must hold the chip's centre.
+        split: A split that one of its pairs must have.
+        sensor: Its sensor.
+    """
+
+    region: str | None = None
+    split: Split | None = None
+    sensor: str | None = None
+
+    def condition(self) -> tuple[str, list[str]]:
+        """Returns it as SQL with its parameters."""
+        parts, values = ["1"], []
+        for column, value in (("regions", self.region), ("splits", self.split)):
+            if value is not None:
+                parts.append(f"? IN (SELECT value FROM json_each({column}))")  # noqa: S608
+                values.append(str(value))
+        if self.sensor is not None:
+            parts.append("sensor = ?")
+            values.append(self.sensor)
+        return " AND ".join(parts), values
+
+
+def search(
+    root: str,
+    asked: str,
+    regions: Mapping[str, Region],
+    cache: Path,
+    *,
+    version_name: str | None = None,
+    region: str | None = None,
+    split: Split | None = None,
+    sensor: str | None = None,
+    limit: int = 10,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Finds chips by words.
+
+    Args:
+        root: The dataset: a local path, `s3://…` or `gs://…`.
+        asked: What is looked for: words, "phrases", -exclusions.
+        regions: The catalogue's regions.
+        cache: Folder where indices are kept.
+        version_name: A version; the newest by default.
+        region: Only chips whose centre lies in this region of the catalogue.
+        split: Only chips with a pair of this split.
+        sensor: Only chips of this sensor.
+        limit: Chips, at most.
+        progress: Hears how far making the index is.
+
+    Returns:
+        For JSON: `query`, `version`, `notes`, `found` (how many chips have anything of it) and
+        `results`, best first.
+
+    Raises:
+        SetupError: If there is nothing to look for, no such version, region or sensor.
+        StorageError: If the root cannot be read.
+    """
+    query = parse_query(asked)
+    if region is not None and region not in regions:
+        raise SetupError(
+            "search", f"the catalogue has no region {region}.",
+            f"It has {', '.join(sorted(regions)) or 'none'}.",
+        )  # fmt: skip
+    store = open_store(root, writable=False)
+    drop_stale(store, cache)
+    version = read_version(store, version_name)
+    if version is None:
+        raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
+    known = sorted(version.manifest["sensors"])
+    if sensor is not None and sensor not in known:
+        raise SetupError(
+            root, f"{version.name} has no sensor {sensor}.", f"It has {', '.join(known)}."
+        )
+    grounds = Regions(regions)
+    path = find_index(store, version, grounds, cache, progress)
+    wanted = Wanted(None if region is None else grounds.titles[region], split, sensor)
+    with contextlib.closing(opened(path)) as base:
+        found, results = answer(base, query, wanted, limit)
+    return {"query": asked, "version": version.name, "notes": list(query.notes), "found": found,
+            "results": results}  # fmt: skip
+
+
+def answer(
+    base: sqlite3.Connection, query: Query, wanted: Wanted, limit: int
+) -> tuple[int, list[dict[str, Any]]]:
+    """Returns how many chips have anything of what is asked for, and the best of them.
+
+    Args:
+        base: The index.
+        query: What is asked for.
+        wanted: Which chips may be found.
+        limit: Chips, at most.
+    """
+    matches = "(chips.number IN (SELECT rowid FROM words WHERE words MATCH ?))"
+    terms = query.wanted
+    how_many = " + ".join([matches] * len(terms)) or "0"
+    held, measured, of_facts = _facts(terms)
+    condition, values = wanted.condition()
+    excluded = "".join(f" AND NOT {matches}" for _ in query.excluded)
+    any_of = " OR ".join(term.expression for term in terms)
+    weights = ", ".join(str(WEIGHTS[name]) for name in COLUMNS)
+    source, score = "chips", "0.0"
+    if terms:
+        source = "words JOIN chips ON chips.number = words.rowid"
+        condition = f"words MATCH ? AND {condition}"
+        score = f"bm25(words, {weights})"
+    # Everything that was typed is a parameter; what is put in here is this module's own.
+    begin = f"FROM {source} WHERE {condition}{excluded}"
+    of_begin = [*([any_of] if terms else []), *values, *(one.expression for one in query.excluded)]
+    (found,) = base.execute(f"SELECT count(*) {begin}", of_begin).fetchone()
+    rows = base.execute(
+        f"SELECT chips.number, {how_many} AS matched, {held} AS held, {measured} AS measured,"
+        f" {score} AS score {begin} ORDER BY matched DESC, held DESC, measured DESC, score,"
+        " chips.number LIMIT ?",
+        [*(term.expression for term in terms), *of_facts, *of_begin, limit],
+    ).fetchall()
+    return found, [_result(base, row, len(terms), any_of) for row in rows]
+
+
+def _facts(terms: Sequence[Term]) -> tuple[str, str, list[Any]]:
+    """Returns, as SQL, how many of the measured things that are asked for hold, and how far.
+
+    A class that covers a share s of the chip counts for s × (2 − s), in whole tenths; a season for
+    ten tenths.
+    """
+    held, measured = ["0"], ["0"]
+    of_held: list[Any] = []
+    of_measured: list[Any] = []
+    for term in terms:
+        if term.classes:
+            share = "(" + " + ".join(f"chips.{name}" for name in term.classes) + ")"
+            held.append(f"({share} >= ?)")
+            # Of two things asked for, some of both counts for more than all of one.
+            measured.append(f"round({share} * (200 - {share}) / 1000.0)")
+            of_held.append(WORTH_A_WORD_PCT)
+        if term.season is not None:
+            held.append("(chips.season = ?)")
+            measured.append("10 * (chips.season = ?)")
+            of_held.append(term.season.value)
+            of_measured.append(term.season.value)
+    return " + ".join(held), " + ".join(measured), [*of_held, *of_measured]
+
+
+def _result(
+    base: sqlite3.Connection, row: tuple[Any, ...], terms: int, any_of: str
+) -> dict[str, Any]:
+    number, matched, _, _, score = row
+    names = ("chip_id", "sensor", "day", "season", "place", "lon", "lat", "cover", "cover_words",
+             "photos", "splits")  # fmt: skip
+    found = dict(zip(names, base.execute(
+        f"SELECT {', '.join(names)} FROM chips WHERE number = ?", [number]  # noqa: S608
+    ).fetchone(), strict=True))  # fmt: skip
+    words = ""
+    if terms:
+        (words,) = base.execute(
+            f"SELECT {_SNIPPET} FROM words WHERE words MATCH ? AND rowid = ?",  # noqa: S608
+            [any_of, number],
+        ).fetchone()
+    return {
+        "chip_id": found["chip_id"], "sensor": found["sensor"], "score": round(-score, 4),
+        "matched": matched, "asked": terms, "date": found["day"],
+        "season": found["season"] or None, "place": found["place"],
+        "lon": round(found["lon"], 6), "lat": round(found["lat"], 6),
+        "cover": None if found["cover"] is None else json.loads(found["cover"]),
+        "cover_words": found["cover_words"], "photos": found["photos"],
+        "splits": json.loads(found["splits"]), "words": joined(words).strip("· "),
+    }  # fmt: skip

@@ -96,18 +96,16 @@ def measure(pixels: ChipPixels, sensor: Sensor) -> ChipMeasure:
     return ChipMeasure(cloud, shadow, missing, held, cover)
 
 
-def _cover(classes: NDArray[np.uint8]) -> dict[str, float]:
+def _cover(classes: NDArray[np.uint8] | NDArray[np.uint16]) -> dict[str, float]:
     """Returns the share of each class among the pixels that hold data, in percent, by its name.
 
-    Raises:
-        ValueError: If there is a class that the scene classification does not have.
+    A class that the scene classification did not have when this was written goes by its number.
     """
-    counts = np.bincount(classes, minlength=1)
-    found = [int(one) for one in np.flatnonzero(counts)]
-    unknown = [one for one in found if one not in COVER]
-    if unknown:
-        raise ValueError(f"the scene classification has no class {unknown[0]}: not a chip's SCL")
-    return {COVER[one]: 100.0 * int(counts[one]) / classes.size for one in found}
+    counts = np.bincount(classes)
+    return {
+        COVER.get(one, f"class_{one}"): 100.0 * int(counts[one]) / classes.size
+        for one in np.flatnonzero(counts).tolist()
+    }
 
 
 def _share(mask: NDArray[np.bool_], total: int) -> float:

@@ -65,10 +65,10 @@ def test_with_cloud_score_a_pixel_is_cloud_that_is_less_clear_than_asked_for() -
         measure(classified(np.ones((2, 2), np.uint8)), sensor)
 
 
-def test_a_class_that_the_classification_does_not_have_is_no_land_cover() -> None:
-    """Another band in its place would else be counted as if it were one."""
-    with pytest.raises(ValueError, match="no class 12"):
-        measure(classified(np.array([[4, 12]], np.uint8)), SENTINEL2)
+def test_a_class_that_is_not_known_goes_by_its_number() -> None:
+    """One odd pixel must not keep a cell from being collected, nor be taken for something else."""
+    seen = measure(classified(np.array([[4, 12]], np.uint8)), SENTINEL2)
+    assert seen.cover == {"vegetation": 50.0, "class_12": 50.0}
 
 
 def test_without_classification_a_pixel_is_missing_where_all_bands_are_zero() -> None:

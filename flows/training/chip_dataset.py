@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -14,8 +16,9 @@ from collectors.records import SCL_BAND
 from collectors.transport import SetupError
 from flows.samples.chip_tiles import read_tiles
 from flows.samples.decoding import read_photo
-from flows.samples.members import check_member
+from flows.samples.members import check_member, read_members
 from flows.training.member_cache import MemberCache
+from flows.training.row_tensors import bounds_of, of_pairs, transform_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from collectors.storage import Store
     from flows.products.rows import ChipRow
+    from flows.samples.members import MemberPlace
     from flows.samples.samples import Sample, Samples
 
 Check = Literal["once", "always", "never"]
@@ -31,8 +35,16 @@ Check = Literal["once", "always", "never"]
 _KINDS: Final = {"sentinel2": torch.uint16, "naip": torch.uint8}
 """Types of the sensors' pixels; an image of another sensor gets its own tensor."""
 
+_OF_NUMPY: Final = {
+    torch.uint8: np.uint8, torch.uint16: np.uint16, torch.float16: np.float16,
+    torch.float32: np.float32, torch.float64: np.float64, torch.int64: np.int64,
+}  # fmt: skip
+
 Item = dict[str, Any]
 """A sample by TorchGeo's keys and some more; see `ChipDataset`."""
+
+_Room = tuple[torch.Tensor, torch.Tensor]
+"""Where an image and a mask are to be written."""
 
 
 class ChipDataset(Dataset[Item]):
@@ -138,27 +150,33 @@ class ChipDataset(Dataset[Item]):
         """Returns the items of a batch: what lies side by side is read by one request."""
         self._open()
         samples = [self.samples[number] for number in numbers]
-        counts = [1 + len(one.photos) * self.photos for one in samples]
-        places = [
-            place for one, count in zip(samples, counts, strict=True)
-            for place in one.places[:count]
-        ]  # fmt: skip
-        assert self._store is not None  # noqa: S101 - just opened
-        data = self._cache.read(self._store, places)
-        starts = [sum(counts[:at]) for at in range(len(counts))]
-        images = self._images([one.chip for one in samples])
-        work = [
-            (number, one, data[start : start + count], image)
-            for number, one, start, count, image in zip(
-                numbers, samples, starts, counts, images, strict=True
-            )
-        ]
+        reads = self._reads(
+            [one.places if self.photos else one.places[:1] for one in samples]
+        )  # fmt: skip
+        rooms = self._rooms([one.chip for one in samples])
+        work = list(zip(numbers, samples, reads, rooms, strict=True))
         if self._threads is None:
             return [self._item(*one) for one in work]
         return list(self._threads.map(lambda one: self._item(*one), work))
 
-    def _images(self, chips: Sequence[ChipRow]) -> Sequence[torch.Tensor | None]:
-        """Returns where the images of a batch go: side by side, so that nothing is copied again.
+    def _reads(
+        self, places: Sequence[Sequence[MemberPlace]]
+    ) -> Sequence[Callable[[], Sequence[bytes]]]:
+        """Returns what gives the bytes of each sample of a batch.
+
+        Local files are read by the thread that decodes them, at the same time as others; ranges of
+        object storage are read now, for the whole batch, so that neighbours share a request.
+        """
+        store = self._store
+        assert store is not None  # noqa: S101 - just opened
+        if store.local_path("any") is not None and not self.cache_bytes:
+            return [partial(read_members, store, one, check=False) for one in places]
+        data = iter(self._cache.read(store, [place for one in places for place in one]))
+        found = [list(islice(data, len(one))) for one in places]
+        return [lambda own=own: own for own in found]  # type: ignore[misc]
+
+    def _rooms(self, chips: Sequence[ChipRow]) -> Sequence[_Room | None]:
+        """Returns where the images and masks of a batch go: side by side, so that none is copied.
 
         None for each, where they differ in shape or type.
         """
@@ -167,7 +185,9 @@ class ChipDataset(Dataset[Item]):
         (shape, *others), (kind, *_) = shapes, kinds
         if others or kind is None:
             return [None] * len(chips)
-        return list(torch.empty((len(chips), *shape[:3]), dtype=kind))
+        count, (bands, *square) = len(chips), shape[:3]
+        masks = _empty((count, *square), torch.uint8 if self.dtype is None else torch.int64)
+        return list(zip(_empty((count, bands, *square), kind), masks, strict=True))
 
     def _names(self, chip: ChipRow) -> list[str]:
         """Returns the bands wanted of a chip."""
@@ -185,19 +205,24 @@ class ChipDataset(Dataset[Item]):
             self._threads = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
     def _item(
-        self, number: int, sample: Sample, data: Sequence[bytes], image: torch.Tensor | None
+        self,
+        number: int,
+        sample: Sample,
+        read: Callable[[], Sequence[bytes]],
+        room: _Room | None,
     ) -> Item:
+        data = read()
         if not self._checked[number]:
             for place, one in zip(sample.places, data, strict=False):
                 check_member(self.samples.root, place, one)
             self._checked[number] = self.check == "once"
-        item = self._of_chip(sample.chip, data[0], image) | _of_pairs(sample)
+        item = self._of_chip(sample.chip, data[0], room) | of_pairs(sample)
         item["number"] = number % len(self)
         if self.photos:
             item["photos"] = self._pictures(data[1:])
         return item if self.transforms is None else self.transforms(item)
 
-    def _of_chip(self, chip: ChipRow, data: bytes, image: torch.Tensor | None) -> Item:
+    def _of_chip(self, chip: ChipRow, data: bytes, room: _Room | None) -> Item:
         wanted = self._names(chip)
         if unknown := [name for name in wanted if name not in chip.bands]:
             raise SetupError(
@@ -206,6 +231,7 @@ class ChipDataset(Dataset[Item]):
             )  # fmt: skip
         order = [chip.bands.index(name) for name in wanted]
         scl = chip.bands.index(SCL_BAND) if SCL_BAND in chip.bands else None
+        image, place_of_mask = room or (None, None)
         out = image.numpy() if image is not None and self.dtype is None else None
         try:
             pixels = read_tiles(data, order, _add_up, out)
@@ -225,14 +251,17 @@ class ChipDataset(Dataset[Item]):
             image.copy_(torch.from_numpy(pixels))
         item: Item = {
             "image": image,
-            "crs": chip.crs, "transform": _transform(chip), "bounds": _bounds(chip),
+            "crs": chip.crs, "transform": transform_of(chip), "bounds": bounds_of(chip),
             "bands": tuple(wanted), "chip_id": chip.chip_id, "sensor": chip.sensor,
             "cell": chip.cell, "scene_id": chip.scene_id,
             "acquired_at": chip.acquired_at.isoformat() if chip.acquired_at else "",
         }  # fmt: skip
         if mask is not None:
-            kind = np.uint8 if self.dtype is None else np.int64
-            item["mask"] = torch.from_numpy(mask.astype(kind))
+            if place_of_mask is None:
+                kind = torch.uint8 if self.dtype is None else torch.int64
+                place_of_mask = torch.empty(mask.shape, dtype=kind)
+            np.copyto(place_of_mask.numpy(), mask, casting="unsafe")  # classes are 0 to 11
+            item["mask"] = place_of_mask
         return item
 
     def _pictures(self, data: Sequence[bytes]) -> torch.Tensor | list[torch.Tensor]:
@@ -245,39 +274,20 @@ class ChipDataset(Dataset[Item]):
         return torch.stack(pictures) if len({one.shape for one in pictures}) == 1 else pictures
 
 
+def _empty(shape: tuple[int, ...], kind: torch.dtype) -> torch.Tensor:
+    """Returns a tensor whose values are still to be written.
+
+    NumPy asks the kernel for huge pages where an array has 4 MB or more (its documentation,
+    `NUMPY_MADVISE_HUGEPAGE`), and PyTorch does not: the first write into each small page costs as
+    much as decompressing what goes there.
+    """
+    if kind not in _OF_NUMPY:
+        return torch.empty(shape, dtype=kind)
+    return torch.from_numpy(np.empty(shape, _OF_NUMPY[kind]))
+
+
 def _add_up(steps: NDArray[Any], sums: NDArray[Any]) -> None:
     """Adds up the differences of each row: PyTorch does it faster than NumPy, bytes six times."""
     signed = np.int16 if steps.dtype.itemsize == 2 else np.uint8
     given, out = torch.from_numpy(steps.view(signed)), torch.from_numpy(sums.view(signed))
     torch.cumsum(given, -1, dtype=out.dtype, out=out)
-
-
-def _of_pairs(sample: Sample) -> Item:
-    pairs = [one.pair for one in sample.photos]
-    photos = [one.photo for one in sample.photos]
-    return {
-        "points": torch.tensor([[one.row, one.col] for one in pairs], dtype=torch.float64),
-        "delta_days": torch.tensor([one.delta_days for one in pairs], dtype=torch.int64),
-        "distance_m": torch.tensor([one.distance_m for one in pairs], dtype=torch.float64),
-        "uncertainty_px": torch.tensor([one.uncertainty_px for one in pairs], dtype=torch.float64),
-        "photo_id": [one.photo_id for one in photos],
-        "taken_at": [one.taken_at_utc.isoformat() for one in photos],
-        "title": [one.title for one in photos], "tags": [one.tags for one in photos],
-        "licence": [one.licence for one in photos],
-        "attribution": [one.attribution for one in photos],
-        "page_url": [one.page_url for one in photos],
-        "split": [one.split for one in pairs],
-    }  # fmt: skip
-
-
-def _transform(chip: ChipRow) -> torch.Tensor:
-    return torch.tensor([*chip.transform, 0.0, 0.0, 1.0], dtype=torch.float64)
-
-
-def _bounds(chip: ChipRow) -> torch.Tensor:
-    a, _, west, _, e, north = chip.transform
-    seen = chip.acquired_at.timestamp() if chip.acquired_at else 0.0
-    return torch.tensor(
-        [west, west + a * chip.width, a, north + e * chip.height, north, -e, seen, seen, 1.0],
-        dtype=torch.float64,
-    )

@@ -11,6 +11,7 @@ from PIL import Image
 from collectors.chip_files import decode_bands
 from collectors.transport import SetupError
 from flows.description.bands import TRUE_COLOUR
+from flows.samples.stretching import stretched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,9 +54,7 @@ def true_colour(data: bytes, bands: Sequence[str], white: int = WHITE) -> NDArra
         )  # fmt: skip
     pixels, _ = decode_bands(data, chosen)
     if pixels.dtype != np.uint8:
-        # In whole numbers, halves rounded up: the same on every machine.
-        spread = (pixels.astype(np.uint32) * 510 + white) // (2 * white)
-        pixels = np.minimum(spread, 255).astype(np.uint8)
+        pixels = stretched(pixels, 0, white)
     return np.ascontiguousarray(np.moveaxis(pixels, 0, -1))
 
 

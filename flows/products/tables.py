@@ -143,6 +143,16 @@ def from_arrow(table: pa.Table, kind: type[AnyRow]) -> list[AnyRow]:
     ]
 
 
+def row_at(batch: pa.RecordBatch, at: int, kind: type[AnyRow]) -> AnyRow:
+    """Returns one row of a batch; a third of the time that `from_arrow` takes for it."""
+    wanted = kind.__dataclass_fields__
+    return kind(**{
+        name: _from_plain(name, column[at].as_py(maps_as_pydicts="strict"))
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        if name in wanted
+    })  # fmt: skip
+
+
 def table_writer(sink: BytesIO, schema: pa.Schema, product: str, most: int) -> pq.ParquetWriter:
     """Returns a writer of a version's table.
 

@@ -17,6 +17,7 @@ from collectors.transport import SetupError
 from flows.samples.chip_tiles import read_tiles
 from flows.samples.decoding import read_photo
 from flows.samples.members import check_member, read_members
+from flows.training.batch_memory import BatchMemory
 from flows.training.member_cache import MemberCache
 from flows.training.row_tensors import bounds_of, of_pairs, transform_of
 
@@ -34,11 +35,6 @@ Check = Literal["once", "always", "never"]
 
 _KINDS: Final = {"sentinel2": torch.uint16, "naip": torch.uint8}
 """Types of the sensors' pixels; an image of another sensor gets its own tensor."""
-
-_OF_NUMPY: Final = {
-    torch.uint8: np.uint8, torch.uint16: np.uint16, torch.float16: np.float16,
-    torch.float32: np.float32, torch.float64: np.float64, torch.int64: np.int64,
-}  # fmt: skip
 
 Item = dict[str, Any]
 """A sample by TorchGeo's keys and some more; see `ChipDataset`."""
@@ -126,12 +122,13 @@ class ChipDataset(Dataset[Item]):
         self._process: int | None = None
         self._store: Store | None = None
         self._cache = MemberCache(0)
+        self._memory = BatchMemory()
         self._threads: ThreadPoolExecutor | None = None
         self._checked: NDArray[np.bool_] = np.empty(0, np.bool_)
 
     def __getstate__(self) -> dict[str, Any]:
         closed = {"_process": None, "_store": None, "_cache": MemberCache(0), "_threads": None,
-                  "_checked": np.empty(0, np.bool_)}  # fmt: skip
+                  "_memory": BatchMemory(), "_checked": np.empty(0, np.bool_)}  # fmt: skip
         return self.__dict__ | closed
 
     def __len__(self) -> int:
@@ -186,8 +183,9 @@ class ChipDataset(Dataset[Item]):
         if others or kind is None:
             return [None] * len(chips)
         count, (bands, *square) = len(chips), shape[:3]
-        masks = _empty((count, *square), torch.uint8 if self.dtype is None else torch.int64)
-        return list(zip(_empty((count, bands, *square), kind), masks, strict=True))
+        images = self._memory.empty((count, bands, *square), kind)
+        of_mask = torch.uint8 if self.dtype is None else torch.int64
+        return list(zip(images, self._memory.empty((count, *square), of_mask), strict=True))
 
     def _names(self, chip: ChipRow) -> list[str]:
         """Returns the bands wanted of a chip."""
@@ -201,6 +199,7 @@ class ChipDataset(Dataset[Item]):
             self._process = os.getpid()
             self._store = self.samples.open_store()
             self._cache = MemberCache(self.cache_bytes)
+            self._memory = BatchMemory()
             self._checked = np.full(len(self), self.check == "never")
             self._threads = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
@@ -272,18 +271,6 @@ class ChipDataset(Dataset[Item]):
                 picture if self.photo_transform is None else self.photo_transform(picture)
             )
         return torch.stack(pictures) if len({one.shape for one in pictures}) == 1 else pictures
-
-
-def _empty(shape: tuple[int, ...], kind: torch.dtype) -> torch.Tensor:
-    """Returns a tensor whose values are still to be written.
-
-    NumPy asks the kernel for huge pages where an array has 4 MB or more (its documentation,
-    `NUMPY_MADVISE_HUGEPAGE`), and PyTorch does not: the first write into each small page costs as
-    much as decompressing what goes there.
-    """
-    if kind not in _OF_NUMPY:
-        return torch.empty(shape, dtype=kind)
-    return torch.from_numpy(np.empty(shape, _OF_NUMPY[kind]))
 
 
 def _add_up(steps: NDArray[Any], sums: NDArray[Any]) -> None:

@@ -2,7 +2,9 @@
 
 A batch is the unit of repeat: what a dead process had in hand is done again, what it had written
 is read. Which items make a batch follows from the photos alone, never from timing, so that a build
-that was stopped writes the same shards as one that was not.
+that was stopped writes the same shards as one that was not. Shards of chips are committed as they
+are; photos are laid out anew before (`flows.cells.photo_layout`), and their batches go when that is
+committed.
 """
 
 from __future__ import annotations
@@ -18,6 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from collectors.storage import Store
+
+
+class ShardRemovedError(Exception):
+    """A shard that this run has written or read is gone: another run has tidied up, or a purge.
+
+    Attributes:
+        path: Path of the shard.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,10 @@ class Batches:
         for path in shard_paths(store, cell_id):
             if path in taken:
                 continue
-            index = read_index(store, path)
+            try:
+                index = read_index(store, path)
+            except Missing:
+                continue  # another run has just tidied up
             if index and all(row["work_key"] == work_key for row in index):
                 ids = tuple(row["item_id"] for row in index)
                 self._ready[index[0].get("beside", ""), ids] = path
@@ -92,13 +109,20 @@ class Batches:
             work: Does the whole batch, and returns a piece for every item in the same order.
             beside: Names what else the outcome depends on; work done beside something else is not
                 used.
+
+        Raises:
+            ShardRemovedError: If the batch's shard is gone as soon as it was written.
         """
         path = self._ready.get((beside, tuple(item_ids)))
         if path is not None:
             # Missing: another run of the same order has finished and tidied up.
             with suppress(Missing):
                 return self._read(path)
-        return self._read(self._store_batch(item_ids, work(), beside))
+        path = self._store_batch(item_ids, work(), beside)
+        try:
+            return self._read(path)
+        except Missing as error:
+            raise ShardRemovedError(path) from error
 
     def _store_batch(self, item_ids: Sequence[str], pieces: Sequence[Piece], beside: str) -> str:
         if [piece.item_id for piece in pieces] != list(item_ids):
@@ -128,10 +152,14 @@ class Batches:
             finished.append(Finished(row["item_id"], row["verdict"], location))
         return tuple(finished)
 
-    def clear(self) -> None:
-        """Removes the shards of this work that hold verdicts alone, which no row can name.
+    def clear(self, left: Iterable[str] = ()) -> None:
+        """Removes the shards of this work that no row can name any more.
 
-        Shards with bytes are left, named or not: another run may be about to name them.
+        Those hold verdicts alone, or photos that were laid out in other shards. Shards of chips are
+        left, named or not: another run may be about to name them.
+
+        Args:
+            left: Paths of shards whose photos were laid out anew and committed there.
         """
-        for path in self._empty:
+        for path in sorted(self._empty | set(left)):
             self._store.delete(path)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from collectors.shards import shard_paths
 from collectors.transport import SetupError, TroubleRemains
-from flows.cells.batches import Batches
+from flows.cells.batches import Batches, ShardRemovedError
 from flows.cells.blocked import names_blocked
 from flows.cells.chip_stage import ChipStage
-from flows.cells.forgetting import forget_in_cell
+from flows.cells.forgetting import forget_in_cell, newest_generation
 from flows.cells.forgotten_files import find_purge
 from flows.cells.orders import Order, Summary
+from flows.cells.photo_layout import lay_out
 from flows.cells.photo_stage import PhotoStage
 from flows.cells.state import CellState, commit_cell, load_cell
 from flows.cells.steps import Steps
@@ -104,26 +105,33 @@ def _collect_once(
     def say(step: Step) -> Callable[[int], None]:
         return lambda count: tell(order.cell_id, step, count) if tell else None
 
-    with_photos = PhotoStage(work, state, say("photos")).run()
-    with_chips = ChipStage(work, with_photos, say("chips")).run()
-    new = replace(
-        with_chips, generation=generation, judgement=judgement,
-        weights=services.weights, engine=services.engine,
-    ).ordered()  # fmt: skip
-    _count_reasons(state, new, summary)
-    if new.holds_same_rows(state):
-        steps.clear()
-        batches.clear()
-        return now, False
-    if names_blocked(new, services.renew_blocks()):
-        steps.clear()
-        return now, None  # somebody has asked meanwhile: begin again without
+    try:
+        with_photos = PhotoStage(work, state, say("photos")).run()
+        with_chips = ChipStage(work, with_photos, say("chips")).run()
+        done = replace(
+            with_chips, generation=generation, judgement=judgement,
+            weights=services.weights, engine=services.engine,
+        ).ordered()  # fmt: skip
+        _count_reasons(state, done, summary)
+        if done.holds_same_rows(state):
+            steps.clear()
+            batches.clear()
+            return now, False
+        if names_blocked(done, services.renew_blocks()):
+            steps.clear()
+            return now, None  # somebody has asked meanwhile: begin again without
+        new = lay_out(services.store, done, state.shards, services.catalogue.sensors)
+    except ShardRemovedError as error:
+        if newest_generation(services.store, order.cell_id) > state.generation:
+            steps.clear()
+            return now, None  # another writer was first, and has tidied up
+        raise _removed(error.path, order.cell_id) from error
     _check_shards(state, new, services)
     first = commit_cell(services.store, new, services.catalogue, order.seed)
     steps.clear()
     if not first:
         return now, None
-    batches.clear()
+    batches.clear(set(done.shards) - set(state.shards) - set(new.shards))
     # Who forgets writes the list first and then looks at the cells, and here it is the other way
     # round: one of the two sees what the other did.
     if names_blocked(new, services.renew_blocks()):
@@ -141,9 +149,11 @@ def _check_shards(state: CellState, new: CellState, services: Services) -> None:
     """Sees that the shards which a commit is about to name are still there."""
     lost = set(new.shards) - set(state.shards) - set(shard_paths(services.store, new.cell_id))
     if lost:
-        raise TroubleRemains(
-            "storage", f"{min(lost)} was removed while cell {new.cell_id} was in work"
-        )
+        raise _removed(min(lost), new.cell_id)
+
+
+def _removed(path: str, cell_id: str) -> TroubleRemains:
+    return TroubleRemains("storage", f"{path} was removed while cell {cell_id} was in work")
 
 
 def _check_rules(state: CellState, order: Order, services: Services) -> None:

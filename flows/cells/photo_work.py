@@ -74,6 +74,15 @@ def _verdict(
             "probability": None} | more  # fmt: skip
 
 
+def kept_verdict(photo: PhotoRow) -> dict[str, Any]:
+    """Returns what a shard's index says about a photo that is kept."""
+    return _verdict(
+        Outcome.KEPT, Stage.JUDGE, "", "", probability=photo.indoor_probability,
+        width=photo.width, height=photo.height, image_url=photo.image_url,
+        picture_hash=photo.picture_hash,
+    )  # fmt: skip
+
+
 def kept_row(
     photo: Photo, verdict: Mapping[str, Any], location: Location, cell_id: str, generation: int
 ) -> PhotoRow:

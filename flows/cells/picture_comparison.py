@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from collectors.storage import Missing
 from filters.picture_hashes import as_numbers, near_pictures, picture_hash
 from filters.same_picture import agreement, settle
+from flows.cells.batches import ShardRemovedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,6 +42,9 @@ def compare(
     Returns:
         The hashes of each new picture, and for each that repeats another, that one's id; both by
         photo id.
+
+    Raises:
+        ShardRemovedError: If the bytes of a kept picture are gone.
     """
     hashes = {one.photo.photo_id: picture_hash(one.jpeg) for one in new}
     before = sorted((row for row in kept if row.picture_hash), key=by_upload)
@@ -55,7 +60,10 @@ def compare(
         if number >= len(before):
             return arrived[number - len(before)].jpeg
         row = before[number]
-        return services.store.read_range(row.shard, row.offset, row.size)
+        try:
+            return services.store.read_range(row.shard, row.offset, row.size)
+        except Missing as error:  # another run of this cell has committed, and tidied up
+            raise ShardRemovedError(row.shard) from error
 
     def same(earlier: int, later: int) -> bool:
         least = services.catalogue.rules.same_picture

@@ -10,7 +10,7 @@ that they are images (datasets' `Features.arrow_schema`); `geo` says where the g
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -20,17 +20,16 @@ import shapely
 
 from flows.description.cards import size_category
 from flows.description.statements import keywords
-from flows.exports.forms import SPLITS, Written
-from flows.exports.planning import cut
+from flows.exports.dealt_files import DealtFiles
+from flows.exports.forms import Written
 from flows.exports.sample_rows import CHIP, PAIR, PHOTO, named, photo_record
 from flows.exports.true_colour import WHITE, encoded, true_colour
 from flows.products.tables import COMPRESSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from filters.splits import Split
-    from flows.exports.forms import Context, Ending, Group, LoadedSample, Portion
+    from flows.exports.forms import Context, Ending, LoadedSample, Portion
 
 _ROWS_OF_A_GROUP: Final = 16
 """Chips of a row group, which readers hold whole: some 50 MB with their photos."""
@@ -45,23 +44,16 @@ _HUB_SPLITS: Final = {"val": "validation"}
 
 
 @dataclass(frozen=True, slots=True)
-class HuggingfaceTables:
+class HuggingfaceTables(DealtFiles):
     """The form `huggingface`.
 
     Attributes:
-        shard_bytes: Bytes of chips and photos of a file, at most.
-        shard_samples: Samples of a file, at most; None for no such limit.
-        shuffle: Seed of the order in which samples are dealt to files; None for the dataset's.
         white: Number of a 16-bit band that becomes 255 in thumbnails.
     """
 
-    shard_bytes: int
-    shard_samples: int | None = None
-    shuffle: int | None = None
     white: int = WHITE
 
     name: ClassVar[str] = "huggingface"
-    splits: ClassVar[Sequence[Split]] = SPLITS
     layout: ClassVar[Sequence[tuple[str, str]]] = (
         ("<sensor>/<split>-000000.parquet", "a row for each chip; its columns:"),
         ("thumbnail", "the chip in true colour, an image"),
@@ -96,18 +88,6 @@ class HuggingfaceTables:
                     lines.append(f"  - split: {_HUB_SPLITS.get(str(group.split), group.split)}")
                     lines.append(f"    path: {sensor}/{group.split}-*.parquet")
         return [*lines, "---", ""]
-
-    def options(self) -> dict[str, Any]:
-        """Returns its own options, for the record."""
-        return asdict(self)
-
-    def order(self, group: Group, shuffle: Callable[[Group, int], Group]) -> Group:
-        """Returns a group in the dataset's order, or shuffled."""
-        return group if self.shuffle is None else shuffle(group, self.shuffle)
-
-    def divide(self, group: Group) -> Iterator[Portion]:
-        """Divides a group into files."""
-        return cut(group, most_bytes=self.shard_bytes, most_samples=self.shard_samples)
 
     def write(self, portion: Portion, samples: Sequence[LoadedSample], context: Context) -> Written:
         """Makes a file."""

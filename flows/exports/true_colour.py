@@ -11,6 +11,7 @@ from PIL import Image
 from collectors.chip_files import decode_bands
 from collectors.transport import SetupError
 from flows.description.bands import LANDSAT_TRUE_COLOUR, TRUE_COLOUR
+from flows.samples.stretching import stretched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,13 +54,11 @@ def true_colour(data: bytes, bands: Sequence[str], white: int = WHITE) -> NDArra
         )  # fmt: skip
     pixels, _ = decode_bands(data, chosen)
     if pixels.dtype != np.uint8:
-        # In whole numbers, halves rounded up: the same on every machine.
-        numbers = pixels.astype(np.uint32)
         if chosen == LANDSAT_TRUE_COLOUR:
-            # 0.0000275 × number − 0.2, times 10,000
-            numbers = np.maximum(numbers * 11, 80_000) // 40 - 2_000
-        spread = (numbers * 510 + white) // (2 * white)
-        pixels = np.minimum(spread, 255).astype(np.uint8)
+            # 0.0000275 × number − 0.2, times 10,000, in whole numbers
+            numbers = np.maximum(pixels.astype(np.uint32) * 11, 80_000) // 40 - 2_000
+            pixels = numbers.astype(np.uint16)
+        pixels = stretched(pixels, 0, white)
     return np.ascontiguousarray(np.moveaxis(pixels, 0, -1))
 
 

@@ -13,24 +13,23 @@ places in these shards: a row group for each shard, in the order of the shards.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import pyarrow as pa
 
 from collectors.shards import pack
-from flows.exports.forms import SPLITS, Written
-from flows.exports.planning import cut
+from flows.exports.dealt_files import DealtFiles
+from flows.exports.forms import Written
 from flows.exports.sample_rows import as_json, sample_record
 from flows.exports.table_files import joined, table_piece
 from flows.products.tables import to_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from collectors.shards import Place
-    from filters.splits import Split
-    from flows.exports.forms import Context, Ending, Group, LoadedSample, Portion
+    from flows.exports.forms import Context, Ending, LoadedSample, Portion
 
 TABLES: Final = ("chips", "photos", "pairs")
 
@@ -45,22 +44,10 @@ beside each of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class WebDatasetShards:
-    """The form `webdataset`.
-
-    Attributes:
-        shard_bytes: Bytes of chips and photos of a shard, at most.
-        shard_samples: Samples of a shard, at most; None for no such limit.
-        shuffle: Seed of the order in which samples are dealt to shards; None for the dataset's
-            order, in which neighbours lie together.
-    """
-
-    shard_bytes: int
-    shard_samples: int | None = None
-    shuffle: int | None = None
+class WebDatasetShards(DealtFiles):
+    """The form `webdataset`: a file is a shard."""
 
     name: ClassVar[str] = "webdataset"
-    splits: ClassVar[Sequence[Split]] = SPLITS
     layout: ClassVar[Sequence[tuple[str, str]]] = (
         ("shards/<sensor>-<split>-000000.tar", "WebDataset's shards; in each, for each sample:"),
         ("<chip_id>.chip.tif", "the chip, a GeoTIFF of all bands as they are"),
@@ -76,18 +63,6 @@ class WebDatasetShards:
     def front_matter(self, _portions: Sequence[Portion]) -> Sequence[str]:
         """Returns nothing: no program reads it."""
         return ()
-
-    def options(self) -> dict[str, Any]:
-        """Returns its own options, for the record."""
-        return asdict(self)
-
-    def order(self, group: Group, shuffle: Callable[[Group, int], Group]) -> Group:
-        """Returns a group in the dataset's order, or shuffled."""
-        return group if self.shuffle is None else shuffle(group, self.shuffle)
-
-    def divide(self, group: Group) -> Iterator[Portion]:
-        """Divides a group into shards."""
-        return cut(group, most_bytes=self.shard_bytes, most_samples=self.shard_samples)
 
     def write(self, portion: Portion, samples: Sequence[LoadedSample], context: Context) -> Written:
         """Makes a shard, and its rows of the tables."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from flows.samples.stretching import stretched
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
 NO_DATA: Final = (0, 0, 0)
 """Colour of pixels without data, and of those whose index has no value; no ramp holds black."""
-
-_FULL: Final = 255
 
 
 def composite(
@@ -37,9 +37,7 @@ def composite(
     Returns:
         (rows, columns, 3); halves are rounded up.
     """
-    above = np.clip(bands.astype(np.float64), low, high) - low
-    colours = np.floor(above * _FULL / (high - low) + 0.5)  # one division: a half is a half
-    return _without_data(colours.astype(np.uint8).transpose(1, 2, 0), valid)
+    return _without_data(stretched(bands, low, high).transpose(1, 2, 0), valid)
 
 
 def normalised_difference(

@@ -22,8 +22,9 @@ REMOTE_GAP: Final = 4 * 1024 * 1024
 """Bytes between two places that are read along, on object storage, rather than asked for apart.
 
 A request waits 100 to 200 ms for its first byte, and a connection gives 85 to 90 MB/s (Amazon S3,
-"Performance design patterns"): 4 MiB take half as long as a request waits. A shard of 64 photos has
-about as many bytes, so the photos of a chip that lie in one shard are one request.
+"Performance design patterns"): 4 MiB take half as long as a request waits. The photos of a chip of
+the widest sensor stand side by side in a shard, those of another sensor's chip among neighbours:
+either are one request.
 """
 
 _TOGETHER: Final = 8

@@ -9,14 +9,13 @@ import numpy as np
 
 from collectors.storage import open_store
 from flows.products.rows import ChipRow, PhotoRow, PublishedPairRow
-from flows.products.tables import from_arrow
+from flows.products.tables import from_arrow, row_at
 from flows.samples.members import MemberPlace
 from flows.samples.sample_tables import FIRST_PAIR, PHOTO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from collectors.storage import Store
@@ -143,11 +142,14 @@ class Samples:
 
 def _sample(cell: CellSamples, at: int) -> Sample:
     chips, pairs = cell.chips, cell.pairs
-    chip = _rows(chips, at, 1, ChipRow)[0]
+    chip = row_at(chips, at, ChipRow)
     first = chips[FIRST_PAIR][at].as_py()
     last = chips[FIRST_PAIR][at + 1].as_py() if at + 1 < chips.num_rows else pairs.num_rows
     numbers = pairs[PHOTO].slice(first, last - first)
-    photos = from_arrow(cell.photos.take(numbers), PhotoRow)
+    if len(numbers) == 1:
+        photos = [row_at(cell.photos, numbers[0].as_py(), PhotoRow)]
+    else:
+        photos = from_arrow(cell.photos.take(numbers), PhotoRow)
     links = pairs.slice(first, last - first)
     apart = links.select(["shard", "offset"]).to_pylist() if "shard" in links.schema.names else None
     found = []
@@ -173,7 +175,3 @@ def place_of_chip(chip: ChipRow) -> MemberPlace:
     assert size is not None  # noqa: S101
     assert sha256 is not None  # noqa: S101
     return MemberPlace(shard, offset, size, sha256)
-
-
-def _rows(batch: pa.RecordBatch, first: int, count: int, kind: type[Any]) -> list[Any]:
-    return from_arrow(batch.slice(first, count), kind)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -14,8 +16,10 @@ from collectors.records import QA_PIXEL_BAND, SCL_BAND
 from collectors.transport import SetupError
 from flows.samples.chip_tiles import read_tiles
 from flows.samples.decoding import read_photo
-from flows.samples.members import check_member
+from flows.samples.members import check_member, read_members
+from flows.training.batch_memory import BatchMemory
 from flows.training.member_cache import MemberCache
+from flows.training.row_tensors import bounds_of, of_pairs, transform_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from collectors.storage import Store
     from flows.products.rows import ChipRow
+    from flows.samples.members import MemberPlace
     from flows.samples.samples import Sample, Samples
 
 Check = Literal["once", "always", "never"]
@@ -36,6 +41,9 @@ _KINDS: Final = {"sentinel2": torch.uint16, "naip": torch.uint8}
 
 Item = dict[str, Any]
 """A sample by TorchGeo's keys and some more; see `ChipDataset`."""
+
+_Room = tuple[torch.Tensor, torch.Tensor]
+"""Where an image and a mask are to be written."""
 
 
 class ChipDataset(Dataset[Item]):
@@ -118,12 +126,13 @@ class ChipDataset(Dataset[Item]):
         self._process: int | None = None
         self._store: Store | None = None
         self._cache = MemberCache(0)
+        self._memory = BatchMemory()
         self._threads: ThreadPoolExecutor | None = None
         self._checked: NDArray[np.bool_] = np.empty(0, np.bool_)
 
     def __getstate__(self) -> dict[str, Any]:
         closed = {"_process": None, "_store": None, "_cache": MemberCache(0), "_threads": None,
-                  "_checked": np.empty(0, np.bool_)}  # fmt: skip
+                  "_memory": BatchMemory(), "_checked": np.empty(0, np.bool_)}  # fmt: skip
         return self.__dict__ | closed
 
     def __len__(self) -> int:
@@ -142,27 +151,33 @@ class ChipDataset(Dataset[Item]):
         """Returns the items of a batch: what lies side by side is read by one request."""
         self._open()
         samples = [self.samples[number] for number in numbers]
-        counts = [1 + len(one.photos) * self.photos for one in samples]
-        places = [
-            place for one, count in zip(samples, counts, strict=True)
-            for place in one.places[:count]
-        ]  # fmt: skip
-        assert self._store is not None  # noqa: S101 - just opened
-        data = self._cache.read(self._store, places)
-        starts = [sum(counts[:at]) for at in range(len(counts))]
-        images = self._images([one.chip for one in samples])
-        work = [
-            (number, one, data[start : start + count], image)
-            for number, one, start, count, image in zip(
-                numbers, samples, starts, counts, images, strict=True
-            )
-        ]
+        reads = self._reads(
+            [one.places if self.photos else one.places[:1] for one in samples]
+        )  # fmt: skip
+        rooms = self._rooms([one.chip for one in samples])
+        work = list(zip(numbers, samples, reads, rooms, strict=True))
         if self._threads is None:
             return [self._item(*one) for one in work]
         return list(self._threads.map(lambda one: self._item(*one), work))
 
-    def _images(self, chips: Sequence[ChipRow]) -> Sequence[torch.Tensor | None]:
-        """Returns where the images of a batch go: side by side, so that nothing is copied again.
+    def _reads(
+        self, places: Sequence[Sequence[MemberPlace]]
+    ) -> Sequence[Callable[[], Sequence[bytes]]]:
+        """Returns what gives the bytes of each sample of a batch.
+
+        Local files are read by the thread that decodes them, at the same time as others; ranges of
+        object storage are read now, for the whole batch, so that neighbours share a request.
+        """
+        store = self._store
+        assert store is not None  # noqa: S101 - just opened
+        if store.local_path("any") is not None and not self.cache_bytes:
+            return [partial(read_members, store, one, check=False) for one in places]
+        data = iter(self._cache.read(store, [place for one in places for place in one]))
+        found = [list(islice(data, len(one))) for one in places]
+        return [lambda own=own: own for own in found]  # type: ignore[misc]
+
+    def _rooms(self, chips: Sequence[ChipRow]) -> Sequence[_Room | None]:
+        """Returns where the images and masks of a batch go: side by side, so that none is copied.
 
         None for each, where they differ in shape or type.
         """
@@ -171,7 +186,16 @@ class ChipDataset(Dataset[Item]):
         (shape, *others), (kind, *_) = shapes, kinds
         if others or kind is None:
             return [None] * len(chips)
-        return list(torch.empty((len(chips), *shape[:3]), dtype=kind))
+        count, (bands, *square) = len(chips), shape[:3]
+        images = self._memory.empty((count, bands, *square), kind)
+        masks = self._memory.empty((count, *square), self._mask_kind(chips[0]))
+        return list(zip(images, masks, strict=True))
+
+    def _mask_kind(self, chip: ChipRow) -> torch.dtype:
+        """Returns the type of a chip's mask: its own, or what losses take as classes."""
+        if self.dtype is not None:
+            return torch.int64
+        return torch.uint16 if QA_PIXEL_BAND in chip.bands else torch.uint8
 
     def _names(self, chip: ChipRow) -> list[str]:
         """Returns the bands wanted of a chip."""
@@ -185,23 +209,29 @@ class ChipDataset(Dataset[Item]):
             self._process = os.getpid()
             self._store = self.samples.open_store()
             self._cache = MemberCache(self.cache_bytes)
+            self._memory = BatchMemory()
             self._checked = np.full(len(self), self.check == "never")
             self._threads = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
     def _item(
-        self, number: int, sample: Sample, data: Sequence[bytes], image: torch.Tensor | None
+        self,
+        number: int,
+        sample: Sample,
+        read: Callable[[], Sequence[bytes]],
+        room: _Room | None,
     ) -> Item:
+        data = read()
         if not self._checked[number]:
             for place, one in zip(sample.places, data, strict=False):
                 check_member(self.samples.root, place, one)
             self._checked[number] = self.check == "once"
-        item = self._of_chip(sample.chip, data[0], image) | _of_pairs(sample)
+        item = self._of_chip(sample.chip, data[0], room) | of_pairs(sample)
         item["number"] = number % len(self)
         if self.photos:
             item["photos"] = self._pictures(data[1:])
         return item if self.transforms is None else self.transforms(item)
 
-    def _of_chip(self, chip: ChipRow, data: bytes, image: torch.Tensor | None) -> Item:
+    def _of_chip(self, chip: ChipRow, data: bytes, room: _Room | None) -> Item:
         wanted = self._names(chip)
         if unknown := [name for name in wanted if name not in chip.bands]:
             raise SetupError(
@@ -210,6 +240,7 @@ class ChipDataset(Dataset[Item]):
             )  # fmt: skip
         order = [chip.bands.index(name) for name in wanted]
         classes = next((chip.bands.index(one) for one in _CLASSES if one in chip.bands), None)
+        image, place_of_mask = room or (None, None)
         out = image.numpy() if image is not None and self.dtype is None else None
         try:
             pixels = read_tiles(data, order, _add_up, out)
@@ -232,15 +263,17 @@ class ChipDataset(Dataset[Item]):
             image.copy_(torch.from_numpy(pixels))
         item: Item = {
             "image": image,
-            "crs": chip.crs, "transform": _transform(chip), "bounds": _bounds(chip),
+            "crs": chip.crs, "transform": transform_of(chip), "bounds": bounds_of(chip),
             "bands": tuple(wanted), "chip_id": chip.chip_id, "sensor": chip.sensor,
             "cell": chip.cell, "scene_id": chip.scene_id,
             "acquired_at": chip.acquired_at.isoformat() if chip.acquired_at else "",
         }  # fmt: skip
         if mask is not None:
-            bits = np.uint16 if QA_PIXEL_BAND in chip.bands else np.uint8
-            kind = bits if self.dtype is None else np.int64
-            item["mask"] = torch.from_numpy(mask.astype(kind))
+            if place_of_mask is None:
+                place_of_mask = torch.empty(mask.shape, dtype=self._mask_kind(chip))
+            # Nothing is lost: classes are 0 to 11, and bits have 16 of them.
+            np.copyto(place_of_mask.numpy(), mask, casting="unsafe")
+            item["mask"] = place_of_mask
         return item
 
     def _pictures(self, data: Sequence[bytes]) -> torch.Tensor | list[torch.Tensor]:
@@ -258,34 +291,3 @@ def _add_up(steps: NDArray[Any], sums: NDArray[Any]) -> None:
     signed = np.int16 if steps.dtype.itemsize == 2 else np.uint8
     given, out = torch.from_numpy(steps.view(signed)), torch.from_numpy(sums.view(signed))
     torch.cumsum(given, -1, dtype=out.dtype, out=out)
-
-
-def _of_pairs(sample: Sample) -> Item:
-    pairs = [one.pair for one in sample.photos]
-    photos = [one.photo for one in sample.photos]
-    return {
-        "points": torch.tensor([[one.row, one.col] for one in pairs], dtype=torch.float64),
-        "delta_days": torch.tensor([one.delta_days for one in pairs], dtype=torch.int64),
-        "distance_m": torch.tensor([one.distance_m for one in pairs], dtype=torch.float64),
-        "uncertainty_px": torch.tensor([one.uncertainty_px for one in pairs], dtype=torch.float64),
-        "photo_id": [one.photo_id for one in photos],
-        "taken_at": [one.taken_at_utc.isoformat() for one in photos],
-        "title": [one.title for one in photos], "tags": [one.tags for one in photos],
-        "licence": [one.licence for one in photos],
-        "attribution": [one.attribution for one in photos],
-        "page_url": [one.page_url for one in photos],
-        "split": [one.split for one in pairs],
-    }  # fmt: skip
-
-
-def _transform(chip: ChipRow) -> torch.Tensor:
-    return torch.tensor([*chip.transform, 0.0, 0.0, 1.0], dtype=torch.float64)
-
-
-def _bounds(chip: ChipRow) -> torch.Tensor:
-    a, _, west, _, e, north = chip.transform
-    seen = chip.acquired_at.timestamp() if chip.acquired_at else 0.0
-    return torch.tensor(
-        [west, west + a * chip.width, a, north + e * chip.height, north, -e, seen, seen, 1.0],
-        dtype=torch.float64,
-    )

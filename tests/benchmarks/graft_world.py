@@ -41,10 +41,21 @@ QUARTERS: Final = 24
 SEED: Final = 11
 
 
-def write_photos(path: Path, cells: list[Cell], seed: int) -> Path:
+def write_photos(
+    path: Path, cells: list[Cell], seed: int, *, spots: int = SPOTS, photos: int = PHOTOS_OF_SPOT,
+    spread_m: float = SPREAD_M,
+) -> Path:  # fmt: skip
     """Writes the table of photos that the sandbox serves.
 
     The photos of a spot are taken within 20 days, so that they share a chip.
+
+    Args:
+        path: Where it goes.
+        cells: Where there are spots.
+        seed: Of chance.
+        spots: Spots of a cell.
+        photos: Photos of a spot.
+        spread_m: Metres from the middle of a spot, north or east, at most.
     """
     rng = np.random.default_rng(seed)
     lon, lat, taken = [], [], []
@@ -52,10 +63,10 @@ def write_photos(path: Path, cells: list[Cell], seed: int) -> Path:
         box = cell.box
         corner = np.array([box.west, box.south])
         side = np.array([box.east - box.west, box.north - box.south])
-        for _ in range(SPOTS):
+        for _ in range(spots):
             middle = corner + side * rng.uniform(CELL_MARGIN, 1 - CELL_MARGIN, 2)
             shrink = np.array([np.cos(np.radians(middle[1])), 1.0])
-            places = middle + rng.uniform(-SPREAD_M, SPREAD_M, (PHOTOS_OF_SPOT, 2)) / (
+            places = middle + rng.uniform(-spread_m, spread_m, (photos, 2)) / (
                 METRES_PER_DEGREE * shrink
             )
             quarter = int(rng.integers(QUARTERS))
@@ -63,7 +74,7 @@ def write_photos(path: Path, cells: list[Cell], seed: int) -> Path:
             first += timedelta(days=int(rng.integers(5, 60)))
             lon += places[:, 0].round(6).tolist()
             lat += places[:, 1].round(6).tolist()
-            hours = 24.0 * rng.integers(0, 20, PHOTOS_OF_SPOT) + rng.uniform(8, 19, PHOTOS_OF_SPOT)
+            hours = 24.0 * rng.integers(0, 20, photos) + rng.uniform(8, 19, photos)
             taken += [first + timedelta(hours=float(hour)) for hour in hours]
     count = len(lon)
     pq.write_table(
@@ -86,6 +97,20 @@ def build_world(folder: Path, weights: Path, *, cells: list[Cell], seed: int = S
         Its root.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    photos = write_photos(folder / "photos.parquet", cells, seed)
+    quota = SPOTS * PHOTOS_OF_SPOT
+    return build_ground(folder, weights, photos, cells=cells, quota=quota, seed=seed)
+
+
+def build_ground(
+    folder: Path, weights: Path, photos: Path, *, cells: list[Cell], quota: int, seed: int,
+    sensors: tuple[str, ...] = ("sentinel2",),
+) -> Path:  # fmt: skip
+    """Builds and publishes a dataset of some cells from a table of photos.
+
+    Returns:
+        Its root.
+    """
 
     def change(document: Any) -> None:
         west = min(cell.box.west for cell in cells) + 1e-6
@@ -93,13 +118,12 @@ def build_world(folder: Path, weights: Path, *, cells: list[Cell], seed: int = S
         south = min(cell.box.south for cell in cells) + 1e-6
         north = max(cell.box.north for cell in cells) - 1e-6
         document["regions"] = {
-            "ground": {"box": [west, south, east, north], "sensors": ["sentinel2"]}
+            "ground": {"box": [west, south, east, north], "sensors": list(sensors)}
         }
         document["rules"]["photo_shortest_side_px"] = PHOTO_PX
         document["splits"] |= {"train_pct": 60, "val_pct": 0, "test_pct": 40}
 
-    catalogue = small_catalogue(folder / "data_catalog.yaml", change, quota=SPOTS * PHOTOS_OF_SPOT)
-    photos = write_photos(folder / "photos.parquet", cells, seed)
+    catalogue = small_catalogue(folder / "data_catalog.yaml", change, quota=quota)
     root = folder / "dataset"
     with Sandbox(seed=seed, photos=photos, weights=weights) as sandbox:
         Run(sandbox, catalogue, folder / "cache").build(root, cells=None, seed=seed)

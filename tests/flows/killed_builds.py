@@ -13,6 +13,7 @@ from collectors.earth_engine import EarthEngine
 from collectors.photo_files import PhotoHost
 from collectors.shards import read_index
 from collectors.storage import open_store
+from flows.cells.state import latest_generations, load_cell
 from flows.demo import END_OF_WORLD, sandbox_settings
 from flows.runs.building import SilentWatcher
 from flows.runs.running import SURROUNDINGS, Surroundings, Task, run_task
@@ -155,11 +156,15 @@ class Killer:
 
 
 def visible_items(root: Path) -> set[str]:
-    """Returns the ids of photos and chips that stand in shards."""
+    """Returns the ids of photos and chips that stand in shards, or in rows that are committed."""
     if not root.exists():
         return set()
     store = open_store(str(root), writable=False)
-    return {row["item_id"] for path in store.list("shards") for row in read_index(store, path)}
+    found = {row["item_id"] for path in store.list("shards") for row in read_index(store, path)}
+    for cell_id in latest_generations(store):
+        state = load_cell(store, cell_id)
+        found |= {row.photo_id for row in (*state.photos, *state.rejects)}
+    return found
 
 
 def lost_rows(whole: Path, resumed: Path) -> int:

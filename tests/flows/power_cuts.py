@@ -103,12 +103,14 @@ def visible_requests(root: str) -> dict[str, int]:
     """
     store = open_store(root, writable=False)
     found = dict.fromkeys(SERVICES, 0)
+    photos = set()  # one that was laid out anew may stand in two shards
     for path in store.list("shards"):
         for row in read_index(store, path):
             if "refused" in row["verdict"]:
                 found["ee.get_pixels"] += len(row["verdict"]["refused"]) + bool(row["member"])
             else:
-                found["photo.get"] += 1
+                photos.add(row["item_id"])
+    found["photo.get"] = len(photos)
     for path in store.list("steps"):
         found["flickr.search"] += "-search-" in path
         found["ee.features"] += path.endswith("-placed.json.gz")

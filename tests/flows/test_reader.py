@@ -225,23 +225,19 @@ def test_a_forked_worker_says_what_is_missing(far: tuple[S3Server, str]) -> None
 
 
 def test_a_sample_is_two_requests(far: tuple[S3Server, str], crowded: Samples) -> None:
-    """The chip is one request, its photos in one shard another; a cache makes it none."""
+    """The chip is one request, all its photos another; a cache makes it none."""
     server, root = far
     crowded.root = root
     dataset = ChipDataset(crowded, cache_bytes=100_000_000)
-    several = 0
     for number in range(min(8, len(crowded))):
-        sample = crowded[number]
-        shards = {one.place.path for one in sample.photos}
-        several += len(sample.photos) > len(shards)
         before = len(server.asked)
         item = dataset[number]
-        assert len(server.asked) - before == 1 + len(shards)
-        assert len(item["photos"]) == len(sample.photos)
+        assert len(server.asked) - before == 2
+        assert len(item["photos"]) == len(crowded[number].photos)
         after = len(server.asked)
         dataset[number]
         assert len(server.asked) == after
-    assert several
+    assert max(len(one.photos) for one in crowded) == 5
 
 
 def test_the_cache_keeps_to_its_bound(samples: Samples) -> None:

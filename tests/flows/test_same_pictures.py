@@ -15,7 +15,7 @@ from PIL import Image
 from collectors.records import PhotoAbsence, PhotoImage
 from collectors.storage import Store, open_store
 from filters.picture_hashes import picture_hash
-from flows.cells.batches import Batches, Piece
+from flows.cells.batches import Batches, Piece, ShardRemovedError
 from flows.cells.photo_work import judge_photos
 from flows.cells.picture_comparison import name_of
 from flows.cells.services import Services
@@ -140,6 +140,14 @@ def test_what_is_kept_stays_whoever_was_first(store: Store) -> None:
     first, second = judge_photos([arrived("22", 0), arrived("23", 0)], [old], around)
     assert (first.verdict["reason"], first.verdict["detail"]) == ("same_picture", "21")
     assert second.verdict["outcome"] == "kept"
+
+
+def test_a_kept_picture_whose_shard_was_tidied_up_says_so(store: Store) -> None:
+    """Another run of the cell has committed meanwhile; the cell is begun again."""
+    old = keep(store, "21", "r118c055", jpeg(picture(3)))
+    store.delete(old.shard)
+    with pytest.raises(ShardRemovedError, match=old.shard):
+        judge_photos([arrived("22", 0)], [old], services(store, {"22": cropped(3)}))
 
 
 def test_pictures_that_are_near_by_hash_alone_are_kept(store: Store) -> None:

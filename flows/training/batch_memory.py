@@ -1,0 +1,61 @@
+"""Memory for the images of batches, written again when nobody holds what was there."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_KEPT: Final = 4
+"""Pieces of memory that are kept: images and masks of the batch in use and of the next."""
+
+_FREE: Final = 3
+"""References to a piece that nobody holds: the list's, the loop's and `getrefcount`'s own."""
+
+
+class BatchMemory:
+    """Gives out tensors, and takes their memory back when they are gone.
+
+    A batch of Sentinel-2 is 80 MB. Given back to the kernel and asked for anew, it has to be
+    cleared, page by page, each time: as much work as decompressing half of it.
+    """
+
+    def __init__(self) -> None:
+        """Begins with nothing."""
+        self._pieces: list[NDArray[np.uint8]] = []
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (BatchMemory, ())
+
+    def empty(self, shape: Sequence[int], kind: torch.dtype) -> torch.Tensor:
+        """Returns a tensor whose values are still to be written.
+
+        The memory comes from NumPy, which asks the kernel for huge pages where there are 4 MB or
+        more (its documentation, `NUMPY_MADVISE_HUGEPAGE`); PyTorch does not. A tensor made of it,
+        and whatever shares its memory, holds a reference to it.
+
+        Args:
+            shape: Its shape.
+            kind: Its type.
+        """
+        piece: Any = self._piece(math.prod(shape) * kind.itemsize)
+        return torch.from_numpy(piece).view(kind).reshape(*shape)
+
+    def _piece(self, size: int) -> NDArray[np.uint8]:
+        with self._lock:
+            for piece in self._pieces:
+                if piece.nbytes == size and sys.getrefcount(piece) == _FREE:
+                    return piece
+            made = np.empty(size, np.uint8)
+            self._pieces = [*self._pieces, made][-_KEPT:]
+            return made

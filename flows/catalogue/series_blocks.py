@@ -33,8 +33,9 @@ class _Part(Block):
     def _one_for_each_place(cls, value: str) -> str:
         if value.count(PLACE) != 1 or set("{}") & set(value.replace(PLACE, "")):
             raise ValueError(f"the path of a file holds {PLACE} once, as in dates/s2/{PLACE}.txt")
-        if value.split("/")[0] in OWN_FOLDERS:
-            raise ValueError(f"{value.split('/')[0]}/ holds what is said of places; take another")
+        folder = value.partition("/")[0]
+        if folder in OWN_FOLDERS:
+            raise ValueError(f"{folder}/ holds what is said of places; take another")
         return value
 
     @staticmethod

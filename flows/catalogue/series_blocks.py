@@ -14,6 +14,9 @@ from flows.catalogue.blocks import Block, Percent
 PLACE: Final = "{place}"
 """Stands for the place's name in the paths of files."""
 
+OWN_FOLDERS: Final = ("places", "manifest")
+"""Folders of a series in which no part lies."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Bands = Annotated[tuple[str, ...], Field(min_length=1)]
 FilePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/[A-Za-z0-9_.{}-]+$")]
@@ -30,6 +33,9 @@ class _Part(Block):
     def _one_for_each_place(cls, value: str) -> str:
         if value.count(PLACE) != 1 or set("{}") & set(value.replace(PLACE, "")):
             raise ValueError(f"the path of a file holds {PLACE} once, as in dates/s2/{PLACE}.txt")
+        folder = value.partition("/")[0]
+        if folder in OWN_FOLDERS:
+            raise ValueError(f"{folder}/ holds what is said of places; take another")
         return value
 
     @staticmethod
@@ -109,6 +115,9 @@ class StackBlock(_Part):
             raise ValueError("`quality: scl` goes with pixel uint16 or uint8")
         if self.quality_file is not None:
             self._one_for_each_place(self.quality_file)
+        for path in (self.file, self.quality_file):
+            if path is not None and not path.endswith(".tif"):
+                raise ValueError(f"{path}: a stack is a GeoTIFF, so its name ends in .tif")
         return self
 
     def stack(self, name: str) -> Stack:

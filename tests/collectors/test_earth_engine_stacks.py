@@ -78,6 +78,14 @@ def test_one_request_finds_the_scenes_of_all_stacks_and_footprints(engine: Earth
     assert all(one.scene.crs == "EPSG:32610" and one.scene.gsd_m == 10 for one in found[1])
 
 
+def test_the_last_day_of_the_window_belongs_to_it(engine: EarthEngine) -> None:
+    """A window of one day has the scenes of that day."""
+    one = ask()
+    day = offered(engine, one, S2)[0].day
+    found = offered(engine, replace(one, first=day, last=day), S2)
+    assert {dated.day for dated in found} == {day}
+
+
 def test_a_condition_that_nothing_meets_finds_nothing(engine: EarthEngine) -> None:
     """Conditions on properties and lists are sent, not passed over."""
     assert offered(engine, ask("sentinel1"), S1)

@@ -46,7 +46,7 @@ def scenes_of(sensor: Sensor) -> list[Scene]:
     ]
 
 
-@pytest.mark.parametrize("sensor", list(Sensor))
+@pytest.mark.parametrize("sensor", list(FILES))
 def test_collections_have_the_catalogue_s_ids(shared_data: Path, sensor: Sensor) -> None:
     """The id is the one that the description states."""
     (name,) = re.findall(r"^local id = '(.+)';", source(shared_data, sensor), re.MULTILINE)

@@ -11,7 +11,7 @@ from collectors.records import QA_PIXEL_BAND, ChipPixels
 from filters.chip_quality import ChipMeasure, measure, refusal
 from tests.landsat import LANDSAT
 
-# Values that the guide to the product lists, with what they mean there.
+# Values that occur in the product, with what their bits say.
 FILL, CLEAR, RIM, WATER, CLOUD = 1, 21824, 21826, 21952, 22280
 SHADOW, SHADOW_ON_WATER, SNOW, CIRRUS, CIRRUS_CLOUD = 23888, 23952, 30048, 54596, 55052
 
@@ -32,7 +32,7 @@ def chip(*bits: int, data: int = 9000) -> ChipPixels:
         (SHADOW | 2, True, False),
     ],
 )  # fmt: skip
-def test_each_value_of_the_guide_is_what_it_says(bits: int, cloudy: bool, shaded: bool) -> None:
+def test_each_value_is_what_its_bits_say(bits: int, cloudy: bool, shaded: bool) -> None:
     """Cirrus is cloud although its bit "clear" is set; a shadow in a cloud's rim is cloud."""
     seen = measure(chip(bits), LANDSAT)
     assert seen == ChipMeasure(100.0 * cloudy, 100.0 * shaded, 0.0, 100.0)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 
+_HALF_AROUND_M: Final = 2.0e7
+"""Half the circumference of the Earth, metres."""
+
 _AFFINE: Final = (
     ("elt_0_0", 1.0),
     ("elt_0_1", 0.0),
@@ -171,6 +174,9 @@ def _buffer(
     if projection is not None:
         what = "Geometry.buffer in a projection"
         raise not_implemented(what)
+    if abs(distance) > _HALF_AROUND_M:
+        message = f"Geometry.buffer: the distance {distance:g} m leads around the Earth."
+        raise EarthEngineError(message)
     place = geometry.shape_in(LONLAT).centroid
     crs = f"EPSG:{utm_epsg(utm_zone(place.x, place.y), north=place.y >= 0.0)}"
     return Geometry(geometry.shape_in(crs).buffer(distance), crs, geodesic=False)

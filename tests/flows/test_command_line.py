@@ -207,7 +207,7 @@ def test_a_misspelt_catalogue_key_is_said(
 
 
 def test_a_sandbox_that_stops_mid_run_loses_nothing(
-    weights: Path, quick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    weights: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The services vanish after the first chips: exit code 1, and a second run ends well."""
     from collectors.sandbox import Sandbox
@@ -215,7 +215,7 @@ def test_a_sandbox_that_stops_mid_run_loses_nothing(
     from flows.verification.verification import verify_dataset
 
     root = str(tmp_path / "d")
-    arguments = ["--root", root, "--catalog", str(quick.catalogue)]
+    arguments = ["--root", root, "--catalog", str(run.catalogue)]
     with Sandbox(seed=3, weights=weights) as box:
 
         def stop(self: Any, cell_id: str, step: str, count: int) -> None:
@@ -226,17 +226,17 @@ def test_a_sandbox_that_stops_mid_run_loses_nothing(
             stopping.setattr(progress.Display, "step", stop)
             stopping.setattr("flows.cells.chip_batches.CHIP_BATCH", 4)
             done = build(
-                arguments, environment_of(box, quick.cache, patience_seconds="1"), monkeypatch
+                arguments, environment_of(box, run.cache, patience_seconds="1"), monkeypatch
             )
     assert done.exit_code == 1, done.output
     assert "run the same command again" in " ".join(done.output.split())
     assert "Traceback" not in done.output
     before = len(list((tmp_path / "d").glob("shards/*/*.tar")))
     assert before >= 2
-    quick.sandbox.reset()
-    again = build(arguments, environment_of(quick.sandbox, quick.cache), monkeypatch)
+    run.sandbox.reset()
+    again = build(arguments, environment_of(run.sandbox, run.cache), monkeypatch)
     assert again.exit_code == 0, again.output
-    assert quick.sandbox.counts().get("photo.get", 0) == 0
+    assert run.sandbox.counts().get("photo.get", 0) == 0
     assert [one.offenders for one in verify_dataset(root) if one.broken] == []
 
 

@@ -54,8 +54,11 @@ def table(root: Path, product: str) -> pd.DataFrame:
     return pd.read_parquet(root / "manifests" / "v0001" / product)
 
 
-def test_every_real_photo_ends_as_one_row(shared_data: Path, weights: Path, tmp_path: Path) -> None:
+def test_every_real_photo_ends_as_one_row(
+    shared_data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """206 real photos, worldwide, over real scenes: each is exactly one row with its reason."""
+    monkeypatch.setattr("filters.indoor.BATCH", 1)  # most cells have one photo
     photos = shared_data / "photos" / "real_geotagged_206.parquet"
     outcome = demo(tmp_path / "d", weights, photos, shared_data / "scenes")
     assert outcome["funnel"]["seen"] == 206

@@ -32,8 +32,10 @@ setup: $(VENV)/.ready  ## a virtual environment in .venv with exactly the locked
 demo: $(VENV)/.ready  ## builds a small dataset in ./demo, against services on this machine
 	$(RUN)/terrapair demo --root demo
 
+# Files are handed out in the order of their names. Else those with few tests came last, which are
+# the long ones, and one core would have nothing to do; those of the sandbox are short.
 test: $(VENV)/.ready  ## the test suite
-	$(RUN)/python -m pytest -q --numprocesses 2 --dist loadfile
+	$(RUN)/python -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 proof: $(VENV)/.ready  ## trains on a dataset's pairs and asks about ground that was not seen: are the pairs right?
 	$(RUN)/python -m pytest tests/benchmarks/test_graft.py -q -s -m benchmark

@@ -204,19 +204,28 @@ def _write_catalogue(folder: Path, photos: Path | None) -> Path:
     return path
 
 
-def make_weights(path: Path, watcher: Watcher) -> Path:
-    """Returns a file of weights that tells the sandbox's rooms from its landscapes."""
+def make_weights(
+    path: Path, watcher: Watcher, *, count: int = _FIT_PICTURES, steps: int = _FIT_STEPS
+) -> Path:
+    """Returns a file of weights that tells the sandbox's rooms from its landscapes.
+
+    Args:
+        path: Where they are, or are to be written.
+        watcher: Hears of it.
+        count: Made-up pictures that the network is fitted to.
+        steps: Steps of training.
+    """
     if not path.exists():
         from collectors.sandbox.landcover import Landcover
         from collectors.sandbox.pictures import Pictures
         from filters.indoor_checkpoint import save_checkpoint
         from filters.indoor_training import train
 
-        watcher.line(f"fitting the demo's indoor filter to {_FIT_PICTURES} made-up pictures")
-        pictures = Pictures(0, Landcover(0)).sample(_FIT_PICTURES, 0)
+        watcher.line(f"fitting the demo's indoor filter to {count} made-up pictures")
+        pictures = Pictures(0, Landcover(0)).sample(count, 0)
         _make_folder(path.parent)
         partial = path.with_suffix(".part")
-        trained = train(pictures, seed=0, steps=_FIT_STEPS, forms=1)
+        trained = train(pictures, seed=0, steps=steps, forms=1)
         save_checkpoint(trained.checkpoint, partial)
         partial.replace(path)
     return path

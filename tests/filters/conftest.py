@@ -41,7 +41,7 @@ def checkpoint_file(
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def weights() -> Weights:
     """A network with random weights, calibrated on nothing."""
     from filters.indoor_beginning import random_network

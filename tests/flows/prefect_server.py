@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 import psutil
 
+from tests import plain_http
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -34,7 +36,7 @@ def wait_until(met: Callable[[], Any], what: str) -> Any:
     while not (found := met()):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s")
-        time.sleep(0.05)
+        time.sleep(0.2)  # each look costs the server's time as well
     return found
 
 
@@ -128,7 +130,7 @@ class Server:
         assert self._child is not None
         assert self._child.poll() is None, (self.folder / "server.log").read_text()
         try:
-            return httpx.get(f"{self.url}/health", timeout=5).is_success
+            return plain_http.get(f"{self.url}/health", timeout=5).is_success
         except httpx.TransportError:
             return False
 
@@ -160,7 +162,7 @@ class Server:
         def post() -> httpx.Response | None:
             what = body if listed is None else listed
             try:
-                answer = httpx.post(f"{self.url}/{path}", json=what, timeout=60)
+                answer = plain_http.post(f"{self.url}/{path}", json=what, timeout=60)
             except httpx.ReadTimeout:
                 if not path.endswith("/filter"):
                     raise
@@ -188,7 +190,7 @@ class Server:
 
     def state(self, run_id: str) -> str:
         """Returns the type of a flow run's state."""
-        answer = httpx.get(f"{self.url}/flow_runs/{run_id}", timeout=60)
+        answer = plain_http.get(f"{self.url}/flow_runs/{run_id}", timeout=60)
         return str(answer.json()["state_type"])
 
     def wait_for(self, run_id: str, *states: str) -> str:

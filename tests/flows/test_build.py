@@ -21,6 +21,7 @@ from flows.products.versions import read_version
 from flows.runs.building import SilentWatcher
 from flows.verification.verification import verify_dataset
 from tests.flows.runs import small_catalogue
+from tests.flows.small_worlds import shrink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,11 +138,11 @@ def test_a_second_run_fetches_nothing(run: Run, built: Path) -> None:
     assert after == before
 
 
-def test_requests_are_counted_as_the_sandbox_counts_them(run: Run, tmp_path: Path) -> None:
+def test_requests_are_counted_as_the_sandbox_counts_them(quick: Run, tmp_path: Path) -> None:
     """The summary's figures are those of the other side."""
-    run.sandbox.reset()
-    outcome = run.build(tmp_path / "d", regions=("bay",), cells=1)
-    counts = run.sandbox.counts()
+    quick.sandbox.reset()
+    outcome = quick.build(tmp_path / "d", regions=("bay",), cells=1)
+    counts = quick.sandbox.counts()
     requests = outcome["requests"]
     assert requests["flickr"] == counts["flickr.search"]
     assert requests["photo_host"] == counts["photo.get"]
@@ -151,11 +152,11 @@ def test_requests_are_counted_as_the_sandbox_counts_them(run: Run, tmp_path: Pat
     assert requests["earth_engine_pixels"] == chips + outcome["scenes_refused"]
 
 
-def test_the_same_inputs_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
+def test_the_same_inputs_give_the_same_bytes(quick: Run, tmp_path: Path) -> None:
     """A second dataset with the same seed has the same manifests, byte for byte."""
     first, second = tmp_path / "first", tmp_path / "second"
     for root in (first, second):  # not `built`, which may have been made beside another sandbox
-        run.build(root)
+        quick.build(root)
     files = sorted(path.relative_to(first) for path in first.glob("manifests/**/*.*"))
     listed = json.loads((first / "manifests/v0001/manifest.json").read_text())["descriptions"]
     assert len(files) == 5 + len(listed)
@@ -200,12 +201,12 @@ def test_a_version_says_how_evenly_it_covers_the_ground(built: Path) -> None:
     assert even["uniqueness"][0] == pytest.approx(first[1] / first[0], abs=1e-4) == 1.0
 
 
-def test_a_larger_quota_adds_and_takes_nothing_away(run: Run, tmp_path: Path) -> None:
+def test_a_larger_quota_adds_and_takes_nothing_away(quick: Run, tmp_path: Path) -> None:
     """What is in the dataset stays in: photos, chips, and pairs with their splits."""
     root = tmp_path / "d"
-    run.build(root, regions=("alps",), cells=1)
-    larger = small_catalogue(tmp_path / "larger.yaml", quota=48)
-    outcome = run.build(root, regions=("alps",), cells=1, catalogue=larger)
+    quick.build(root, regions=("alps",), cells=1)
+    larger = small_catalogue(tmp_path / "larger.yaml", shrink, quota=16)
+    outcome = quick.build(root, regions=("alps",), cells=1, catalogue=larger)
     assert outcome["version"] == "v0002"
     identity = {
         "photos": "photo_id",
@@ -241,27 +242,28 @@ def test_other_splits_are_refused_before_anything_is_collected(
 
 
 def test_a_backfill_of_another_sensor_pairs_the_photos_that_are_there(
-    run: Run, tmp_path: Path
+    quick: Run, tmp_path: Path
 ) -> None:
     """Photos kept without a sensor get its chips later, and no photo is fetched again."""
     root = tmp_path / "d"
-    run.build(root, kind="backfill", region="bay", sensors=("sentinel2",), cells=1)
-    run.sandbox.reset()
-    outcome = run.build(root, kind="backfill", region="bay", sensors=("naip",), cells=1)
-    assert run.sandbox.counts().get("photo.get", 0) == 0
+    quick.build(root, kind="backfill", region="bay", sensors=("sentinel2",), cells=1)
+    quick.sandbox.reset()
+    outcome = quick.build(root, kind="backfill", region="bay", sensors=("naip",), cells=1)
+    assert quick.sandbox.counts().get("photo.get", 0) == 0
     assert outcome["chips"]["naip"] > 0
     assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []
 
 
-def test_young_photos_wait_for_a_nearer_scene(run: Run, tmp_path: Path) -> None:
+def test_young_photos_wait_for_a_nearer_scene(quick: Run, tmp_path: Path) -> None:
     """A photo younger than the sensor's settling time is deferred, and paired by a later build."""
     root = tmp_path / "d"
 
     def settle_slowly(document: Any) -> None:
+        shrink(document)
         document["sources"]["sentinel2"]["settle_days"] = 1500
 
-    slow = small_catalogue(tmp_path / "slow.yaml", settle_slowly)
-    run.build(root, regions=("alps",), cells=1, catalogue=slow)
+    slow = small_catalogue(tmp_path / "slow.yaml", settle_slowly, quota=8)
+    quick.build(root, regions=("alps",), cells=1, catalogue=slow)
     waiting = [
         photo_id
         for photo_id, reason in duckdb.sql(
@@ -271,7 +273,7 @@ def test_young_photos_wait_for_a_nearer_scene(run: Run, tmp_path: Path) -> None:
     ]
     assert waiting
     later = END_OF_WORLD + timedelta(days=1500)
-    run.build(root, regions=("alps",), cells=1, catalogue=slow, now=later)
+    quick.build(root, regions=("alps",), cells=1, catalogue=slow, now=later)
     now = duckdb.sql(
         "SELECT count(*) FROM"
         f" '{root}/manifests/v0002/photos/*.parquet' WHERE photo_id IN {(*waiting, '')}"

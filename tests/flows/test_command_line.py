@@ -18,6 +18,7 @@ from flows.command_line import app
 from flows.demo import as_environment, sandbox_settings
 from flows.settings import PREFIX
 from tests.flows.runs import SHIPPED, small_catalogue
+from tests.flows.small_worlds import shrink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,16 +120,16 @@ def build(arguments: list[str], environment: dict[str, Any], monkeypatch: Any) -
 
 
 def test_a_build_by_command_and_environment(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only variables point it at the services; the table shows the funnel, exit code 0."""
-    environment = environment_of(run.sandbox, run.cache)
+    environment = environment_of(quick.sandbox, quick.cache)
     root = tmp_path / "d"
-    done = build(["--root", str(root), "--catalog", str(run.catalogue)], environment, monkeypatch)
+    done = build(["--root", str(root), "--catalog", str(quick.catalogue)], environment, monkeypatch)
     assert done.exit_code == 0, done.output
     assert "outdoor" in done.output
     assert "published v0001" in done.output
-    shown = terrapair("catalog", "--root", str(root), "--catalog", str(run.catalogue))
+    shown = terrapair("catalog", "--root", str(root), "--catalog", str(quick.catalogue))
     assert "v0001" in shown.output
     counts = re.search(r"splits of the pairs: train \d+, val \d+, test \d+, none \d+", done.output)
     assert counts is not None
@@ -280,18 +281,19 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
 
 
 def test_changed_rules_stop_a_build_until_told_to_go_on(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another threshold is another judgement: it is said, and goes on with the flag only."""
-    environment = environment_of(run.sandbox, run.cache)
+    environment = environment_of(quick.sandbox, quick.cache)
     arguments = ["--root", str(tmp_path / "d")]
-    first = build([*arguments, "--catalog", str(run.catalogue)], environment, monkeypatch)
+    first = build([*arguments, "--catalog", str(quick.catalogue)], environment, monkeypatch)
     assert first.exit_code == 0, first.output
 
     def loosen(document: Any) -> None:
+        shrink(document)
         document["rules"]["indoor_threshold"] = 0.6
 
-    other = small_catalogue(tmp_path / "other.yaml", loosen)
+    other = small_catalogue(tmp_path / "other.yaml", loosen, quota=8)
     done = build([*arguments, "--catalog", str(other)], environment, monkeypatch)
     assert done.exit_code == 1
     assert "--accept-changed-rules" in done.output
@@ -300,11 +302,11 @@ def test_changed_rules_stop_a_build_until_told_to_go_on(
 
 
 def test_another_seed_on_the_same_dataset_is_refused(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dataset has one seed."""
-    environment = environment_of(run.sandbox, run.cache)
-    arguments = ["--root", str(tmp_path / "d"), "--catalog", str(run.catalogue)]
+    environment = environment_of(quick.sandbox, quick.cache)
+    arguments = ["--root", str(tmp_path / "d"), "--catalog", str(quick.catalogue)]
     assert build([*arguments, "--seed", "5"], environment, monkeypatch).exit_code == 0
     done = build([*arguments, "--seed", "6"], environment, monkeypatch)
     assert done.exit_code == 1

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import psutil
 import pytest
 from prefect.deployments import run_deployment
@@ -18,6 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.runs.artifacts import FUNNEL, PROGRESS
 from flows.verification.verification import verify_dataset
+from tests import plain_http
 from tests.flows.far_workers import environment_of, shrink
 from tests.flows.power_cuts import manifests
 from tests.flows.prefect_server import ROOT, Server, free_port, running, wait_until
@@ -113,7 +113,7 @@ def workers(deployed: World) -> Iterator[tuple[Path, Path]]:
 
 def deployment(world: World, name: str) -> dict[str, Any]:
     """Returns what the server knows of a deployment."""
-    found: dict[str, Any] = httpx.get(f"{world.server.url}/deployments/name/{name}").json()
+    found: dict[str, Any] = plain_http.get(f"{world.server.url}/deployments/name/{name}").json()
     return found
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from flows.verification.verification import verify_dataset
 from tests.flows.runs import small_catalogue
+from tests.flows.small_worlds import SIZE_PX, shrink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +43,10 @@ def test_older_photos_and_latest_flights_are_paired_where_the_catalogue_says_so(
     """Photos of 2016: Level-1C chips by Cloud Score+, no Level-2A; of NAIP the newest flight."""
 
     def change(document: Any) -> None:
+        shrink(document)
         document["sources"]["flickr"]["taken_since"] = "2016-01-01"
-        document["sources"]["sentinel2-l1c"] = LEVEL_1C
+        small = {"size_px": SIZE_PX, "area_px": SIZE_PX // 2}
+        document["sources"]["sentinel2-l1c"] = LEVEL_1C | small
         document["sources"]["naip"] |= {"scene_rule": "latest", "window_days": 9000}
 
     catalogue = small_catalogue(tmp_path / "catalogue.yaml", change, quota=12)
@@ -100,6 +103,7 @@ def test_chips_without_a_scene_are_asked_for_again_where_the_catalogue_says_so(
 
     def rules(cloud: float, what: str) -> Any:
         def change(document: Any) -> None:
+            shrink(document)
             document["sources"]["sentinel2"] |= {"scene_cloud_limit_pct": cloud, "no_scene": what}
 
         return small_catalogue(tmp_path / f"{cloud}-{what}.yaml", change, quota=12)

@@ -7,11 +7,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from collectors.sandbox import Sandbox
 from collectors.sandbox.server import DEFAULT_KEY
+from tests import plain_http
 from tests.flows.limit_processes import callers, environment, wait_for
 from tests.flows.prefect_server import Server
 from tests.flows.shared_limits import most_within
@@ -40,7 +40,7 @@ KEY = f"terrapair-flickr-{hashlib.sha256(DEFAULT_KEY.encode()).hexdigest()[:12]}
 
 def taken(server: Server, name: str) -> int:
     """Returns how many slots of a limit are taken, as Prefect's API shows it."""
-    shown = httpx.get(f"{server.url}/v2/concurrency_limits/{name}", timeout=20).json()
+    shown = plain_http.get(f"{server.url}/v2/concurrency_limits/{name}", timeout=20).json()
     return int(shown.get("active_slots", 0))
 
 
@@ -100,6 +100,6 @@ def test_processes_share_what_one_key_is_allowed(server: Server, slow_sandbox: S
 
 def test_a_key_is_in_no_name(server: Server) -> None:
     """The server, and whoever looks at it, sees a part of the key's SHA-256."""
-    shown = httpx.post(f"{server.url}/v2/concurrency_limits/filter", json={}, timeout=20).text
+    shown = plain_http.post(f"{server.url}/v2/concurrency_limits/filter", json={}, timeout=20).text
     assert KEY in shown
     assert DEFAULT_KEY not in shown

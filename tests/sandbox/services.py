@@ -8,16 +8,18 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import httpx
 import uvicorn
 from starlette.applications import Starlette
 
 from collectors.sandbox.earth_engine import routes
 from collectors.sandbox.limits import REAL_LIMITS
 from collectors.sandbox.service_account import ServiceAccount
+from tests import plain_http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import httpx
 
     from collectors.sandbox.answer_cache import AnswerCache
     from collectors.sandbox.limits import Limits
@@ -45,7 +47,7 @@ class Service(NamedTuple):
             headers["authorization"] = f"Bearer {token}"
         content = None if body is None else json.dumps(body)
         address = f"{self.url}/v1/{path}"
-        return httpx.request(method, address, content=content, headers=headers, timeout=60)
+        return plain_http.request(method, address, content=content, headers=headers, timeout=60)
 
     def compute(self, expression: dict[str, Any]) -> httpx.Response:
         """Sends value:compute."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import ee
 import ee.deprecation
-import httpx
 import numpy as np
 import pytest
 import shapely
@@ -26,10 +25,13 @@ from collectors.sandbox.landcover import Landcover
 from collectors.sandbox.pixels import PixelGrid, SceneReader
 from collectors.sandbox.scenes import Scene, SceneWorld, Sensor
 from collectors.sandbox.service_account import ServiceAccount
+from tests import plain_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import httpx
 
 PROJECT = "sandbox"
 L2A = "COPERNICUS/S2_SR_HARMONIZED"
@@ -156,7 +158,7 @@ def post(service: Service, path: str, body: object, **headers: str) -> httpx.Res
     """A request without the client library, with a valid token unless told otherwise."""
     token = service.account.issue_token(time.time())
     headers = {"authorization": f"Bearer {token}"} | headers
-    return httpx.post(f"{service.url}/v1/{path}", json=body, headers=headers, timeout=60)
+    return plain_http.post(f"{service.url}/v1/{path}", json=body, headers=headers, timeout=60)
 
 
 def call(name: str, **arguments: object) -> dict:
@@ -267,7 +269,7 @@ def test_an_assertion_signed_by_another_key_gets_no_token(service: Service) -> N
             "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
             "assertion": assertion.decode(),
         }
-        response = httpx.post(f"{service.url}/token", data=form)
+        response = plain_http.post(f"{service.url}/token", data=form)
         assert response.status_code == 400
         assert response.json()["error"] == "invalid_grant"
 

@@ -20,6 +20,7 @@ from collectors.sandbox.fault_plans import parse_plan
 from collectors.sandbox.faults import FaultKind
 from collectors.sandbox.people import People, PhotoQuery
 from collectors.sandbox.server import Options
+from tests import plain_http
 from tests.sandbox.whole_sandbox import BOX, SEARCH, running
 
 if TYPE_CHECKING:
@@ -414,10 +415,8 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 def get(sandbox: Sandbox, path: str) -> tuple[int, float]:
     """Status and seconds of one request."""
-    import httpx
-
     start = time.monotonic()
-    status = httpx.get(sandbox.url + path, timeout=10).status_code
+    status = plain_http.get(sandbox.url + path, timeout=10).status_code
     return status, time.monotonic() - start
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,6 +168,7 @@ PLACES = {
 }
 
 
+@cache
 def scene_over(lon: float, lat: float) -> Scene:
     """A scene with pixels for 4 km around a place, in whichever zone."""
     for scene in WORLD.search(Sensor.S2_L2A, Geometry(shapely.Point(lon, lat)), *WINDOW):
@@ -181,6 +183,14 @@ def read(scene: Scene, name: str, grid: PixelGrid) -> np.ndarray:
     """A band's values on a grid, zero where there is none."""
     band = next(band for band in scene.bands if band.name == name)
     values, _ = SceneReader(scene, grid, LAND).read(band)
+    return values
+
+
+@cache
+def read_once(scene: Scene, name: str, grid: PixelGrid) -> np.ndarray:
+    """The same, for what several examples begin with."""
+    values = read(scene, name, grid)
+    values.flags.writeable = False
     return values
 
 
@@ -221,7 +231,7 @@ def test_pixels_on_any_grid_are_those_of_gdal_s_warp(
     own = PixelGrid(scene.crs, (step, 0, left, 0, -step, top), count, count)
     # A window is read at 10 m, then thinned: an overview's pixels may differ by one step.
     fine = PixelGrid(scene.crs, (10, 0, left, 0, -10, top), 720, 720)
-    source = read(scene, name, fine)[:: step // 10, :: step // 10].astype(np.uint16)
+    source = read_once(scene, name, fine)[:: step // 10, :: step // 10].astype(np.uint16)
     shift = {"own": 0, "before": -1, "after": 1}
     zone = int(scene.crs[-2:])
     crs = target
@@ -249,6 +259,13 @@ def test_pixels_on_any_grid_are_those_of_gdal_s_warp(
     assert ours[sure].all()
 
 
+@cache
+def aerial_scene() -> Scene:
+    """A scene near the border of two zones."""
+    found = WORLD.search(Sensor.NAIP, Geometry(shapely.Point(-120.02, 38.5)))
+    return next(scene for scene in found if scene.gsd == 0.6)
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     zone=st.sampled_from([-1, 0, 1]),
@@ -259,11 +276,7 @@ def test_aerial_pixels_on_any_grid_are_those_of_gdal_s_warp(
     zone: int, size: float, offset: tuple[float, float]
 ) -> None:
     """The same holds for aerial scenes between the zones of NAD 83."""
-    scene = next(
-        scene
-        for scene in WORLD.search(Sensor.NAIP, Geometry(shapely.Point(-120.02, 38.5)))
-        if scene.gsd == 0.6
-    )
+    scene = aerial_scene()
     left, top = scene.west + 1_500 * 0.6, scene.north - 1_500 * 0.6
     own = PixelGrid(scene.crs, (0.6, 0, left, 0, -0.6, top), 900, 900)
     crs = f"EPSG:{int(scene.crs[5:]) + zone}"
@@ -275,7 +288,7 @@ def test_aerial_pixels_on_any_grid_are_those_of_gdal_s_warp(
     )
     warped = np.zeros((32, 32), np.uint8)
     reproject(
-        read(scene, "R", own), warped,
+        read_once(scene, "R", own), warped,
         src_transform=rasterio.Affine(0.6, 0, left, 0, -0.6, top), src_crs=scene.crs,
         dst_transform=rasterio.Affine(*wanted.transform), dst_crs=crs,
         resampling=Resampling.nearest, tolerance=0,

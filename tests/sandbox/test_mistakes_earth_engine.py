@@ -18,6 +18,7 @@ from collectors.sandbox.geometry import Geometry
 from collectors.sandbox.landcover import Landcover
 from collectors.sandbox.limits import Limits, parse_limits
 from collectors.sandbox.scenes import SceneWorld, Sensor
+from tests import plain_http
 from tests.sandbox.services import PROJECT, PUBLIC, message_of, running
 
 if TYPE_CHECKING:
@@ -617,14 +618,14 @@ def test_a_month_s_compute_used_up_restricts_the_project() -> None:
     limits = Limits(monthly_eecu_s=0.05, at_once_restricted=1)
     with running(WORLD, limits=limits, now=lambda: clock[0]) as service:
         assert header not in service.compute(graph(const(1))).headers
-        meter = httpx.get(f"{service.url}/_sandbox/eecu").json()
+        meter = plain_http.get(f"{service.url}/_sandbox/eecu").json()
         assert meter["month_eecu_s"] == pytest.approx(0.01)
         asset, body = scene_in().asset_id, {
             "bandIds": ["B4"], "fileFormat": "NPY", "grid": grid(size=1_000),
             "workloadTag": "chips",
         }  # fmt: skip
         assert service.pixels(asset, body).status_code == 200
-        meter = httpx.get(f"{service.url}/_sandbox/eecu").json()
+        meter = plain_http.get(f"{service.url}/_sandbox/eecu").json()
         assert meter["eecu_s_by_workload"]["chips"] == pytest.approx(0.01 + 1e-7 * 1_000_000)
         response = service.compute(graph(const(1)))
         assert "parallelism_restricted=true" in response.headers[header]

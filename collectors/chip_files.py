@@ -9,13 +9,8 @@ import numpy as np
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
-from collectors.records import (
-    QA_PIXEL_BAND,
-    QUALITY_BANDS,
-    SCL_BAND,
-    ChipPixels,
-    holds_data,
-)
+from collectors.chips import ChipPixels, holds_data
+from collectors.sensors import QA_PIXEL_BAND, QUALITY_BANDS, SCL_BAND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

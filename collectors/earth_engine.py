@@ -14,6 +14,7 @@ import ee
 import numpy as np
 
 from collectors.area_average import SourceWindow, average_by_area, source_window
+from collectors.chips import ChipPixels, SceneGone
 from collectors.cores import CORES
 from collectors.earth_engine_answers import features, pixel_array
 from collectors.earth_engine_expressions import candidate_rows, parse_row
@@ -27,8 +28,8 @@ from collectors.earth_engine_session import (
     Session,
     TooBig,
 )
-from collectors.records import SCORE_BAND, ChipPixels, Quality, SceneGone
 from collectors.scene_lattices import check_lattices
+from collectors.sensors import SCORE_BAND, Quality
 from collectors.transport import SetupError, TroubleRemains
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from collectors.records import Chip, Scene, Sensor
+    from collectors.chips import Chip, Scene
+    from collectors.sensors import Sensor
     from collectors.transport import Patience, Throttle
 
 RESOLVE_BATCH: Final = 500

@@ -24,12 +24,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ee
 
-from collectors.records import Scene, SceneRule
+from collectors.chips import Scene
+from collectors.sensors import SceneRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from collectors.records import Chip, Sensor
+    from collectors.chips import Chip
+    from collectors.sensors import Sensor
 
 _DAY_MS: Final = 86_400_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

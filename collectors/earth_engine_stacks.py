@@ -22,11 +22,12 @@ import ee
 import numpy as np
 
 from collectors.area_average import SourceWindow
+from collectors.chips import SceneGone
 from collectors.earth_engine import pixel_grid
 from collectors.earth_engine_answers import features, pixel_array
 from collectors.earth_engine_expressions import parse_row
 from collectors.earth_engine_session import CATALOGUE, SERVICE, Missing, TooBig
-from collectors.records import SCL_BAND, Quality, SceneGone
+from collectors.sensors import SCL_BAND, Quality
 from collectors.series_records import DatedScene, DatePixels
 from collectors.transport import SetupError, TroubleRemains
 

@@ -18,7 +18,7 @@ from shapely.geometry import MultiPolygon, Polygon, box
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from collectors.records import Datum
+    from collectors.sensors import Datum
 
 
 _NO_SHIFT: Final = 1e-3

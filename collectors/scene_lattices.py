@@ -14,7 +14,8 @@ from collectors.transport import SetupError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from collectors.records import Chip, Scene, Sensor
+    from collectors.chips import Chip, Scene
+    from collectors.sensors import Sensor
 
 
 def check_lattices(

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from collectors.chips import Scene
     from collectors.geo import ChipGrid
-    from collectors.records import Quality, Scene
+    from collectors.sensors import Quality
 
 Pixel = Literal["uint8", "uint16", "float32"]
 

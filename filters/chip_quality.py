@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from collectors.records import Quality
+from collectors.sensors import Quality
 from filters.qa_pixel import cloud_and_shadow
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from collectors.records import ChipPixels, Sensor
+    from collectors.chips import ChipPixels
+    from collectors.sensors import Sensor
 
 CLOUD: Final = (8, 9, 10)
 """Scene classification: cloud of medium probability, of high probability, thin cirrus.

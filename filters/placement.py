@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from collectors.records import Chip
+from collectors.chips import Chip
 from filters.candidate_search import CentreSearch
 from filters.chip_shares import OwnerLimit, lower_medians, share_out
 from filters.placement_geometry import Map, areas_inside
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from collectors.geo import Box, ChipGrid, Zone
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from filters.spots import Spot
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from collectors.chips import Chip
     from collectors.geo import Box
-    from collectors.records import Chip, Sensor
+    from collectors.sensors import Sensor
     from filters.spots import Spots
 
 WGS84: Final = "EPSG:4326"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from collectors.records import SceneRule
+from collectors.sensors import SceneRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-    from collectors.records import Chip, Scene, Sensor
+    from collectors.chips import Chip, Scene
+    from collectors.sensors import Sensor
 
 
 def delta_days(scene: Scene, day: date) -> int:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from collectors.chips import Chip, Scene
 from collectors.geo import Box, ChipGrid
-from collectors.records import Chip, Datum, Quality, Scene, Sensor
+from collectors.sensors import Datum, Quality, Sensor
 
 SENTINEL2 = Sensor(
     name="sentinel2", collection="COPERNICUS/S2_SR_HARMONIZED",

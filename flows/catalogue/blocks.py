@@ -17,7 +17,7 @@ from pydantic import (
 
 from collectors.geo import Box
 from collectors.licences import licence_by_code, licence_id_by_code
-from collectors.records import Datum, NoScene, Quality, SceneRule, Sensor
+from collectors.sensors import Datum, NoScene, Quality, SceneRule, Sensor
 from filters.sampling import part_of
 from filters.splits import Shares, SplitRule
 
@@ -102,7 +102,7 @@ class PhotosSource(Block):
 
 
 class SensorSource(Block):
-    """A satellite or aerial sensor; see `collectors.records.Sensor` for what the keys mean."""
+    """A satellite or aerial sensor; see `collectors.sensors.Sensor` for what the keys mean."""
 
     kind: Literal["sensor"]
     collection: str | tuple[str, ...]

@@ -34,7 +34,7 @@ from flows.catalogue.text import CatalogueError, explain, line_of, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
 
 FILE_NAME: Final = "data_catalog.yaml"
 SCHEMA: Final = "terrapair/1"

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from collectors.records import Quality, Sensor
+from collectors.sensors import Quality, Sensor
 from collectors.series_records import Pixel, Stack
 from flows.catalogue.blocks import Block, Percent
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from collectors.records import Chip
+    from collectors.chips import Chip
 
 CHIP_BATCH: Final = 32
 """Chips in a shard: about 100 MB of Sentinel-2, and seconds of work to repeat at most."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from collectors.records import Chip, NoScene, Scene, Sensor
+from collectors.chips import Chip, Scene  # noqa: TC001 - steps are read by these types
+from collectors.sensors import NoScene, Sensor
 from filters.placement import Centre, place
 from filters.sampling import photo_hash
 from filters.scenes import rank

@@ -7,8 +7,9 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from collectors.chip_files import encode_chip
+from collectors.chips import Scene, SceneGone
 from collectors.cores import CORES
-from collectors.records import Outcome, Scene, SceneGone
+from collectors.records import Outcome
 from filters.chip_quality import measure, refusal
 from filters.geotag_uncertainty import uncertainty_m
 from filters.placement import position
@@ -20,7 +21,8 @@ from flows.products.rows import ChipRow, PairRow, RefusedScene
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collectors.records import Chip, Sensor
+    from collectors.chips import Chip
+    from collectors.sensors import Sensor
     from flows.catalogue.blocks import RuleBlock
     from flows.cells.batches import Finished
     from flows.cells.services import Services

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.records import NoScene
+from collectors.sensors import NoScene
 from filters.sampling import quota_for
 from flows.cells.chip_stage import WITHOUT_SCENE
 from flows.cells.orders import Summary
@@ -24,7 +24,7 @@ from flows.products.tables import read_parquet
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from collectors.storage import Store
     from flows.cells.orders import Order
     from flows.cells.services import Services

@@ -23,7 +23,7 @@ from flows.products.tables import read_parquet
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
     from flows.products.block_list import BlockList

@@ -23,7 +23,7 @@ from flows.samples.members import MemberPlace, merged_ranges
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from collectors.storage import Store
     from flows.cells.state import CellState
     from flows.products.rows import ChipRow, PairRow, PhotoRow

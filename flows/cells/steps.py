@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from collectors.chips import Chip, Scene
 from collectors.geo import Box, ChipGrid
-from collectors.records import Chip, Media, Photo, PhotoSize, Scene
+from collectors.records import Media, Photo, PhotoSize
 from collectors.storage import Missing
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from collectors.records import ChipPixels
+    from collectors.chips import ChipPixels
     from collectors.storage import Store
     from flows.description.facts import Progress
     from flows.products.versions import Version

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from collectors.records import QA_PIXEL_BAND, QUALITY_BANDS, SCL_BAND, SCORE_BAND
+from collectors.sensors import QA_PIXEL_BAND, QUALITY_BANDS, SCL_BAND, SCORE_BAND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

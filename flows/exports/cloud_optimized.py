@@ -8,7 +8,7 @@ import rasterio.shutil
 from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
-from collectors.records import QUALITY_BANDS
+from collectors.sensors import QUALITY_BANDS
 from flows.description.bands import TRUE_COLOUR
 
 if TYPE_CHECKING:

@@ -16,15 +16,18 @@ import numpy as np
 
 from collectors.earth_engine import RESOLVE_BATCH
 from collectors.flickr import GEO_PAGE, RESULT_CAP, SearchPage
-from collectors.records import Outcome, Quality, Stage
+from collectors.records import Outcome, Stage
+from collectors.sensors import Quality
 from flows.cells.batches import Finished, Location
 from flows.products.block_list import BlockList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from collectors.chips import Chip, Scene
     from collectors.flickr import PhotoSearch
-    from collectors.records import Chip, Photo, Scene, Sensor
+    from collectors.records import Photo
+    from collectors.sensors import Sensor
     from flows.catalogue.catalogue import Catalogue
     from flows.planning.rates import Drawn
 

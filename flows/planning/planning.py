@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.records import Quality
+from collectors.sensors import Quality
 from flows.cells.state import latest_generations, load_cell
 from flows.planning.assumed import assume
 from flows.planning.estimates import Range, compute, hours
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
     from flows.planning.groups import Plot

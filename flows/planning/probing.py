@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from collectors.chip_files import encode_chip
+from collectors.chips import SceneGone
 from collectors.flickr import GEO_PAGE, PhotoSearch
-from collectors.records import PhotoImage, SceneGone
+from collectors.records import PhotoImage
 from filters.chip_quality import measure, refusal
 from filters.indoor import Unreadable, is_indoor
 from filters.metadata import Rules, screen
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from collectors.cells import Cell
+    from collectors.chips import Chip
     from collectors.earth_engine import EarthEngine
     from collectors.flickr import Flickr, SearchPage
     from collectors.geo import Box
     from collectors.photo_files import PhotoHost
-    from collectors.records import Chip, Photo, Sensor
+    from collectors.records import Photo
+    from collectors.sensors import Sensor
     from filters.indoor import IndoorClassifier
     from flows.catalogue.catalogue import Catalogue
     from flows.planning.groups import Plot

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from collectors.records import Chip, Photo
+    from collectors.chips import Chip
+    from collectors.records import Photo
     from flows.catalogue.catalogue import Catalogue
     from flows.cells.orders import Order
     from flows.cells.state import CellState

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from shapely.geometry import Point
 
+from collectors.chips import Chip
 from collectors.geo import ChipGrid
-from collectors.records import Chip, Outcome
+from collectors.records import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,7 +25,7 @@ from flows.series.files import write_lines
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from collectors.storage import Store
     from flows.catalogue.series_blocks import SeriesBlock
     from flows.products.versions import Version

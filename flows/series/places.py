@@ -11,7 +11,7 @@ import numpy as np
 from shapely import STRtree
 
 from collectors.geo import ChipGrid, Zone, transformer, zone_numbers
-from collectors.records import Datum
+from collectors.sensors import Datum
 from collectors.transport import SetupError
 from filters.sampling import seeded_hash
 from filters.splits import Shares, Split, SplitRule, splits_of

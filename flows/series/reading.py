@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from collectors.chips import Chip, SceneGone
 from collectors.cores import CORES
 from collectors.earth_engine_stacks import read_dates
-from collectors.records import Chip, SceneGone
 from collectors.series_records import StackAsk
 from filters.chip_quality import measure, refusal
 from filters.scenes import rank
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from collectors.chips import Scene
     from collectors.earth_engine import EarthEngine
-    from collectors.records import Scene, Sensor
+    from collectors.sensors import Sensor
     from collectors.series_records import DatedScene, DatePixels, Stack
     from filters.chip_quality import ChipMeasure
     from flows.series.places import Place

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from collectors.earth_engine import EarthEngine
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from collectors.series_records import Stack
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from collectors.records import QA_PIXEL_BAND, SCL_BAND
+from collectors.sensors import QA_PIXEL_BAND, SCL_BAND
 from collectors.transport import SetupError
 from flows.samples.chip_tiles import read_tiles
 from flows.samples.decoding import read_photo

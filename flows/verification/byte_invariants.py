@@ -20,7 +20,7 @@ from flows.verification.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from collectors.storage import Store
     from flows.products.rows import PhotoRow
     from flows.verification.row_invariants import CellRows

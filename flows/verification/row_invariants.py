@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from collectors.cells import Cell
 from collectors.geo import transformer
 from collectors.licences import licence_by_code
-from collectors.records import SceneRule
+from collectors.sensors import SceneRule
 from filters.geotag_uncertainty import uncertainty_m
 from filters.sampling import part_of, photo_hash
 from filters.scenes import distance

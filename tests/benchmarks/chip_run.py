@@ -45,7 +45,7 @@ from tests.flows.runs import small_catalogue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from collectors.records import Chip, Scene
+    from collectors.chips import Chip, Scene
     from flows.cells.state import CellState
     from flows.cells.work import CellWork
 

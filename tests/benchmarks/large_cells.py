@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from collectors.geo import Zone, transformer
-from collectors.records import Datum
+from collectors.sensors import Datum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

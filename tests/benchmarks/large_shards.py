@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from collectors.chip_files import encode_chip
+from collectors.chips import ChipPixels
 from collectors.geo import ChipGrid
-from collectors.records import ChipPixels
 from collectors.shards import pack
 from tests.benchmarks.large_tables import IN_SHARD, MARKS, Template
 

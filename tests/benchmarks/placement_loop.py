@@ -12,7 +12,7 @@ from filters.time_bins import time_bin
 
 if TYPE_CHECKING:
     from collectors.geo import Box
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from filters.spots import Spots
 
 _AROUND = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]

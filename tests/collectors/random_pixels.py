@@ -14,7 +14,7 @@ from collectors.geo import ChipGrid, Zone, transformer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
 
 
 @lru_cache(maxsize=240)

@@ -14,8 +14,8 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import MemoryFile
 
 from collectors.chip_files import decode_chip, encode_chip
+from collectors.chips import ChipPixels
 from collectors.geo import ChipGrid
-from collectors.records import ChipPixels
 
 GRID = ChipGrid("EPSG:32610", 547760, 4182240, 10, 448)
 AERIAL = ChipGrid("EPSG:26910", 549776, 4180224, 1, 448)

@@ -16,10 +16,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from collectors.chips import Chip, ChipPixels, SceneGone
 from collectors.earth_engine import EarthEngine, Persistent, ServiceAccount
 from collectors.geo import ChipGrid, Zone, transformer
-from collectors.records import Chip, ChipPixels, Quality, SceneGone
 from collectors.sandbox import Sandbox
+from collectors.sensors import Quality
 from collectors.transport import Patience, SetupError, Throttle, TroubleRemains
 from filters.scenes import delta_days, rank
 from tests.collectors.fault_proxy import Fault, FaultProxy
@@ -28,8 +29,9 @@ from tests.sensors import NAIP, SENSORS, SENTINEL2, chip_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from collectors.chips import Scene
     from collectors.earth_engine import Credentials
-    from collectors.records import Scene, Sensor
+    from collectors.sensors import Sensor
 
 QUICK = Patience(budget_s=3, first_wait_s=0.01, longest_wait_s=0.02)
 FINE = replace(SENTINEL2, bands=("B2", "B8"))

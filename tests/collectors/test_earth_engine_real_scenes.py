@@ -22,7 +22,8 @@ from tests.sensors import NAIP, SENTINEL2, chip_at
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collectors.records import Chip, Scene, Sensor
+    from collectors.chips import Chip, Scene
+    from collectors.sensors import Sensor
 
 WIDE = replace(SENTINEL2, scene_cloud_limit_pct=30.0)
 """With 30 % cloud allowed there are scenes enough among 698 to be wrong about."""

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from collectors import earth_engine_stacks
+from collectors.chips import SceneGone
 from collectors.earth_engine import EarthEngine, ServiceAccount
 from collectors.earth_engine_stacks import read_dates, resolve_stacks
 from collectors.geo import ChipGrid, transformer
-from collectors.records import SceneGone
 from collectors.series_records import DatedScene, DatePixels, StackAsk
 from collectors.transport import Patience, SetupError, Throttle, TroubleRemains
 from filters.series_dates import lattice_shift

@@ -13,7 +13,7 @@ from shapely.geometry import MultiPolygon, box
 
 from collectors.cells import CELL_SIDE_M, COLUMNS, Cell, grounds_of
 from collectors.geo import Box, ChipGrid, Zone, boxes_of, wrap_longitude
-from collectors.records import Datum
+from collectors.sensors import Datum
 
 lons = st.floats(-180, 180, exclude_max=True, allow_subnormal=False)
 lats = st.floats(-90, 90)

@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 
 from collectors.chip_files import decode_bands, decode_chip, encode_chip
+from collectors.chips import Chip, ChipPixels
 from collectors.earth_engine import EarthEngine, ServiceAccount
 from collectors.earth_engine_expressions import parse_row
 from collectors.geo import ChipGrid, Zone, transformer
-from collectors.records import QA_PIXEL_BAND, Chip, ChipPixels, Datum
+from collectors.sensors import QA_PIXEL_BAND, Datum
 from collectors.transport import Patience, SetupError, Throttle
 from filters.scenes import delta_days, rank
 from tests.landsat import LANDSAT
 
 if TYPE_CHECKING:
-    from collectors.records import Scene, Sensor
+    from collectors.chips import Scene
     from collectors.sandbox import Sandbox
+    from collectors.sensors import Sensor
 
 SMALL = replace(LANDSAT, size_px=64, area_px=32)
 QUICK = Patience(budget_s=3, first_wait_s=0.01, longest_wait_s=0.02)

@@ -11,7 +11,7 @@ from tests.collectors.random_pixels import pixel_errors, random_points
 from tests.sensors import NAIP, SENTINEL2
 
 if TYPE_CHECKING:
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
 
 
 @pytest.mark.parametrize(

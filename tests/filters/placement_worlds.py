@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from collectors.records import Chip, Scene, Sensor
+    from collectors.chips import Chip, Scene
+    from collectors.sensors import Sensor
 
 SMALL = replace(SENTINEL2, size_px=16, area_px=8, candidates=3)
 """Chips of 160 m with an area of 80 m."""

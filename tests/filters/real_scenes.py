@@ -12,8 +12,9 @@ import pandas as pd
 import shapely
 from pyproj import Transformer
 
+from collectors.chips import Chip
 from collectors.geo import ChipGrid, Zone, transformer
-from collectors.records import Chip, SceneRule
+from collectors.sensors import SceneRule
 from filters.scenes import rank
 from tests.sensors import NAIP, SENTINEL2, scene
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from collectors.records import Scene, Sensor
+    from collectors.chips import Scene
+    from collectors.sensors import Sensor
 
 SENSORS = {
     "sentinel2": SENTINEL2,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from filters.splits import Split, SplitRule
 
 ROWS = 148

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from collectors.records import SCORE_BAND, ChipPixels, Quality
+from collectors.chips import ChipPixels
+from collectors.sensors import SCORE_BAND, Quality
 from filters.chip_quality import COVER, ChipMeasure, measure, refusal
 from tests.sensors import NAIP, SENTINEL2
 

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors.cells import Cell
+from collectors.chips import Chip
 from collectors.geo import Box, ChipGrid, Zone, transformer
-from collectors.records import Chip, Datum
+from collectors.sensors import Datum
 from filters.chip_shares import lower_median
 from filters.placement import Centre, Placement, chip_id, place, position
 from filters.spots import Spot
@@ -25,7 +26,7 @@ from tests.sensors import NAIP, SENTINEL2
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
 
 SMALL = replace(SENTINEL2, size_px=16, area_px=8)
 """Chips of 160 m with an area of 80 m: a few photos are enough for everything to happen."""

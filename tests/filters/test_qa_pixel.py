@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
-from collectors.records import QA_PIXEL_BAND, ChipPixels
+from collectors.chips import ChipPixels
+from collectors.sensors import QA_PIXEL_BAND
 from filters.chip_quality import ChipMeasure, measure, refusal
 from tests.landsat import LANDSAT
 

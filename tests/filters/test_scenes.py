@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.geo import Zone
-from collectors.records import SceneRule
+from collectors.sensors import SceneRule
 from filters.scenes import delta_days, qualifies, rank
 from tests.sensors import NAIP, SENTINEL2, chip_at, scene
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collectors.records import Chip, Scene
+    from collectors.chips import Chip, Scene
 
 EVERYTHING = replace(SENTINEL2, candidates=1000)
 CHIP = chip_at(550000, 4180000, "EPSG:32610", SENTINEL2, date(2020, 8, 1))

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.records import Quality, Scene
+from collectors.chips import Scene
+from collectors.sensors import Quality
 from collectors.series_records import DatedScene, DatePixels, Stack
 from filters.series_dates import (
     Offer,

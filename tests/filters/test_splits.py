@@ -33,7 +33,7 @@ from tests.sensors import NAIP, SENSORS, SENTINEL2
 
 if TYPE_CHECKING:
     from collectors.geo import ChipGrid
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
 
 ASKED = Shares(80, 10, 10)
 EVEN = Shares(34, 33, 33)

@@ -14,9 +14,10 @@ from obstore.store import MemoryStore
 from PIL import Image
 
 from collectors.cells import Cell, Ground
+from collectors.chips import ChipPixels, Scene
 from collectors.flickr import PhotoSearch, SearchPage
 from collectors.geo import Box
-from collectors.records import ChipPixels, PhotoImage, Scene
+from collectors.records import PhotoImage
 from collectors.storage import Store
 from filters.sampling import photo_hash
 from flows.cells.services import Services
@@ -25,7 +26,9 @@ from tests.filters.photos import photo
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from collectors.records import Chip, Photo, Sensor
+    from collectors.chips import Chip
+    from collectors.records import Photo
+    from collectors.sensors import Sensor
     from flows.catalogue.catalogue import Catalogue
 
 CELL = Cell.at(-122.0, 37.5)

@@ -8,8 +8,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.chips import Chip
 from collectors.geo import ChipGrid
-from collectors.records import Chip
 from flows.cells.chip_batches import CHIP_BATCH, chip_batches
 
 GRID = ChipGrid("EPSG:32610", 500_000.0, 4_100_000.0, 10.0, 448)

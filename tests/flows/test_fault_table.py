@@ -38,7 +38,8 @@ from tests.sensors import SENTINEL2
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from collectors.records import Photo, Scene
+    from collectors.chips import Scene
+    from collectors.records import Photo
     from collectors.sandbox import Sandbox
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from collectors.records import Chip, Scene
+    from collectors.chips import Chip, Scene
     from flows.cells.orders import Summary
 
 CELL = Cell.at(-121.8, 37.3)

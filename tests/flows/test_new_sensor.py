@@ -14,7 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from collectors.chip_files import decode_chip
-from collectors.records import QA_PIXEL_BAND
+from collectors.sensors import QA_PIXEL_BAND
 from flows.catalogue.catalogue import load_catalogue
 from flows.catalogue.text import CatalogueError
 from flows.command_line import app

@@ -22,7 +22,7 @@ from flows.verification.verification import verify_dataset
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from collectors.storage import Store
     from flows.cells.state import CellState
     from tests.flows.runs import Run

@@ -229,8 +229,8 @@ def test_bands_of_colours() -> None:
 def test_pixels_without_data_are_transparent() -> None:
     """Missing pixels of a chip are seen through, others are not."""
     from collectors.chip_files import encode_chip
+    from collectors.chips import ChipPixels
     from collectors.geo import ChipGrid
-    from collectors.records import ChipPixels
 
     data = np.random.default_rng(1).integers(1, 200, (3, 32, 32), dtype=np.uint8)
     data[:, :8] = 0

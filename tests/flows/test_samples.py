@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from collectors.chip_files import decode_chip, encode_chip
+from collectors.chips import ChipPixels
 from collectors.geo import ChipGrid
-from collectors.records import ChipPixels
 from collectors.storage import open_store
 from collectors.transport import SetupError
 from filters.splits import Split

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from collectors.geo import ChipGrid
-    from collectors.records import Sensor
+    from collectors.sensors import Sensor
     from flows.verification.findings import Finding
     from flows.verification.row_invariants import CellRows
 

@@ -19,7 +19,7 @@ from filters.seasons import TROPIC, Season
 from filters.splits import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -78,6 +78,9 @@ class Thing(StrEnum):
 _BY_THING: Final = {
     Thing.PLACE: Reason.FAR, Thing.SEASON: Reason.SEASON, Thing.COVER: Reason.COVER,
 }  # fmt: skip
+
+
+_BITS: Final = {reason: 1 << number for number, reason in enumerate(Reason)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,16 +181,25 @@ class Pools:
         """
         found: dict[Reason, Negative] = {}
         taken: set[int] = {anchor}
+        wanted = sum(_BITS.values())
         for pool in self._pools(anchor):
-            for number in self._drawn(anchor, pool):
-                if number in taken:
+            if not wanted:
+                break
+            numbers = self._drawn(anchor, pool)
+            distances, differs, fits = self._compared(anchor, numbers)
+            while (open_ := np.flatnonzero(fits & wanted)).size:
+                place = int(open_[0])
+                bits, fits[place] = int(fits[place]) & wanted, 0
+                number = int(numbers[place])
+                if number in taken or self._pictures_near(anchor, number):
                     continue
-                one = self._judged(anchor, number, found)
-                if one is not None:
-                    found[one.reason] = one
-                    taken.add(number)
-                if len(found) == len(Reason):
-                    break
+                reason = next(one for one in Reason if bits & _BITS[one])
+                things = tuple(
+                    one for one, other in zip(Thing, differs[place], strict=True) if other
+                )
+                found[reason] = Negative(number, reason, things, float(distances[place]))
+                taken.add(number)
+                wanted &= ~_BITS[reason]
         return [found[reason] for reason in Reason if reason in found]
 
     def _pools(self, anchor: int) -> Iterator[NDArray[np.int64]]:
@@ -195,63 +207,58 @@ class Pools:
         yield self._of_alike[int(self._alike[anchor])]
         yield self._every
 
-    def _drawn(self, anchor: int, pool: NDArray[np.int64]) -> list[int]:
+    def _drawn(self, anchor: int, pool: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns chips of a pool in the order of chance: all of a small one, some of a large."""
         key = np.uint64(seeded_hash(self._seed, f"{self._chips.names[anchor]} negatives"))
         if len(pool) <= WHOLE_POOL:
-            order = np.argsort(_mixed(pool.astype(np.uint64) ^ key), kind="stable")
-            return [int(one) for one in pool[order]]
+            return pool[np.argsort(_mixed(pool.astype(np.uint64) ^ key), kind="stable")]
         places = _mixed(np.arange(DRAWS, dtype=np.uint64) ^ key) % np.uint64(len(pool))
-        return [int(one) for one in pool[places.astype(np.intp)]]
+        return pool[places.astype(np.intp)]
 
-    def _judged(
-        self, anchor: int, number: int, found: Mapping[Reason, Negative]
-    ) -> Negative | None:
-        """Returns a chip as the negative that it may be; None if it may not, or is not wanted."""
-        distance = distance_m(self._chips.points[anchor], self._chips.points[number])
-        side = max(self._chips.side_m[anchor], self._chips.side_m[number])
-        if distance < SAME_PLACE_SIDES * side:
-            return None
-        said = self._compared(anchor, number, distance)
-        differs = tuple(thing for thing in Thing if said[thing] is True)
-        if not differs:
-            return None
-        if len(differs) == 1:
-            clear = None not in said.values()
-            reasons = [Reason.HARD] if clear else []
-        else:
-            reasons = [_BY_THING[thing] for thing in differs]
-        reason = next((one for one in reasons if one not in found), None)
-        if reason is None or self._pictures_near(anchor, number):
-            return None
-        return Negative(number, reason, differs, distance)
+    def _compared(
+        self, anchor: int, numbers: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.uint8]]:
+        """Compares a chip with others.
 
-    def _compared(self, one: int, other: int, distance: float) -> dict[Thing, bool | None]:
-        """Says of each thing whether two chips differ in it; None where it is not clear."""
+        Returns:
+            Distances in metres; (chips, things) what each clearly differs in; and, as bits, the
+            reasons that each may be a negative for.
+        """
         chips = self._chips
-        place = True if distance >= FAR_M else (False if distance <= NEAR_M else None)
-        season: bool | None
-        if (np.abs(chips.points[[one, other], 1]) <= TROPIC).any():
-            season = None
-        elif chips.season[one] == chips.season[other]:
-            season = False
-        else:
-            apart = abs(int(chips.day_of_year[one]) - int(chips.day_of_year[other]))
-            same_side = chips.points[one, 1] * chips.points[other, 1] > 0
-            # South of the equator the year is half a turn on.
-            apart_days = apart if same_side else abs(apart - _YEAR / 2)
-            season = True if min(apart_days, _YEAR - apart_days) >= SEASON_DAYS else None
-        return {Thing.PLACE: place, Thing.SEASON: season, Thing.COVER: self._cover(one, other)}
+        distances = distance_m(chips.points[anchor], chips.points[numbers])
+        seasons, covers = self._seasons(anchor, numbers), self._covers(anchor, numbers)
+        differs = np.stack([distances >= FAR_M, seasons == 1, covers == 1], axis=1)
+        clear = ((distances >= FAR_M) | (distances <= NEAR_M)) & (seasons >= 0) & (covers >= 0)
+        count = differs.sum(axis=1)
+        fits = np.where((count == 1) & clear, _BITS[Reason.HARD], 0)
+        of_thing = np.array([_BITS[_BY_THING[thing]] for thing in Thing])
+        fits = np.where(count > 1, (differs * of_thing).sum(axis=1), fits)
+        sides = np.maximum(chips.side_m[anchor], chips.side_m[numbers])
+        fits[distances < SAME_PLACE_SIDES * sides] = 0
+        return distances, differs, fits.astype(np.uint8)
 
-    def _cover(self, one: int, other: int) -> bool | None:
-        shares = self._chips.cover[[one, other]]
-        if np.isnan(shares).any():
-            return None
-        common = float(shares.min(axis=0).sum())
-        same_kind = self._kind[one] == self._kind[other]
-        if common >= COVER_ALIKE_PCT and same_kind:
-            return False
-        return True if common <= COVER_OTHER_PCT and not same_kind else None
+    def _seasons(self, anchor: int, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Says of each chip whether its season is another (1), the same (0), or not clear (−1)."""
+        chips = self._chips
+        lat, lats = chips.points[anchor, 1], chips.points[numbers, 1]
+        apart = np.abs(chips.day_of_year[anchor] - chips.day_of_year[numbers]).astype(np.float64)
+        # South of the equator the year is half a turn on.
+        apart = np.where(lat * lats > 0, apart, np.abs(apart - _YEAR / 2))
+        far = np.minimum(apart, _YEAR - apart) >= SEASON_DAYS
+        found = np.where(far, 1, -1)
+        found[chips.season[numbers] == chips.season[anchor]] = 0
+        found[(np.abs(lats) <= TROPIC) | (abs(lat) <= TROPIC)] = -1
+        return found
+
+    def _covers(self, anchor: int, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Says of each chip whether its land cover is another (1), alike (0), or not clear (−1)."""
+        cover = self._chips.cover
+        common = np.minimum(cover[anchor], cover[numbers]).sum(axis=1)  # NaN where not known
+        same = self._kind[numbers] == self._kind[anchor]
+        found = np.full(len(numbers), -1)
+        found[(common >= COVER_ALIKE_PCT) & same] = 0
+        found[(common <= COVER_OTHER_PCT) & ~same] = 1
+        return found
 
     def _pictures_near(self, one: int, other: int) -> bool:
         """Says whether a photo of one chip is near a photo of the other, whole to any window."""
@@ -265,17 +272,21 @@ class Pools:
         return bool(min(forth.min(), back.min()) <= TOLERANCE)
 
 
-def distance_m(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Returns the great-circle distance of two points (longitude, latitude; degrees) in metres.
+def distance_m(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the great-circle distance from a point to others, in metres.
+
+    Points are longitude and latitude in degrees: (2,) and (points, 2).
 
     By the haversine formula, which keeps its precision for small distances (Sinnott 1984).
     """
-    (lon, lat), (lon2, lat2) = np.radians(one), np.radians(other)
+    lon, lat = np.radians(one)
+    lon2, lat2 = np.radians(others).T
     half = (
         np.sin((lat2 - lat) / 2) ** 2
         + np.cos(lat) * np.cos(lat2) * np.sin((lon2 - lon) / 2) ** 2
     )  # fmt: skip
-    return float(2 * EARTH_RADIUS_M * np.arcsin(min(1.0, float(np.sqrt(half)))))
+    found: NDArray[np.float64] = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(1.0, np.sqrt(half)))
+    return found
 
 
 def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:

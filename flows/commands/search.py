@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal, Optional
+from functools import partial
+from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 from rich.console import Console
 
 from flows.commands.console import (
     FAILED,
+    WRONG_USE,
     AsJson,
     CatalogFile,
     Root,
@@ -18,6 +21,9 @@ from flows.commands.console import (
     stop,
 )
 from flows.commands.display import say, showing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def search(
@@ -39,6 +45,27 @@ def search(
         typer.Option(help="Only chips of this sensor, such as sentinel2."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Chips, at most.")] = 10,
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="Rank by a model of open_clip instead (extra `embeddings`), such as ViT-B-32."
+        ),
+    ] = None,
+    pretrained: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Its weights: a tag such as laion2b_s34b_b79k, or a checkpoint's path."),
+    ] = None,
+    model_config: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="How a model of your own is built: open_clip's JSON, named as it is."),
+    ] = None,
+    by: Annotated[
+        Literal["chips", "photos", "texts"],
+        typer.Option(
+            help="What the model compares with the words: chips in true colour, their"
+            " photos, or sentences of what was measured."
+        ),
+    ] = "chips",
     catalog: CatalogFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,6 +77,10 @@ def search(
     cannot be told from bare ground. The index is made when it is first needed and kept in
     TERRAPAIR_SEARCH_CACHE. Exit code 1: nothing was found.
 
+    With `--model` the words go to a model that knows images and words; embeddings are made with the
+    first search and kept beside the index. Chips then come by likeness, and words mean what the
+    model takes them for.
+
     Example: `terrapair search "snowy fields in winter" --root ./demo --region western-alps`
     """
     from filters.splits import Split
@@ -60,9 +91,18 @@ def search(
 
     with plain_errors():
         asked = " ".join(words)
+        if model is None and (pretrained or model_config):
+            stop("--pretrained and --model-config go with --model", WRONG_USE)
         catalogue = load_catalogue(find_catalogue(catalog))
+        look: Callable[..., dict[str, Any]] = searching.search
+        if model is not None:
+            from flows.search.clip_models import ClipModel, ModelName
+            from flows.search.nearest import search_by_model
+
+            ready = ClipModel(ModelName(model, pretrained, model_config))
+            look = partial(search_by_model, model=ready, by=by)
         with showing() as progress:
-            told = searching.search(
+            told = look(
                 root, asked, catalogue.regions, read_settings().search_cache,
                 version_name=version, region=region,
                 split=None if split is None else Split(split), sensor=sensor, limit=limit,
@@ -73,19 +113,17 @@ def search(
         else:
             console = Console()
             for one in told["results"]:
-                say(
-                    console,
-                    f"{one['chip_id']}  {one['matched']} of {one['asked']} words, score"
-                    f" {one['score']:g}",
-                )
+                has = "" if model else f"{one['matched']} of {one['asked']} words, "
+                say(console, f"{one['chip_id']}  {has}score {one['score']:g}")
                 season = f" ({one['season']})" if one["season"] else ""
                 cover = one["cover_words"] or "land cover not known"
                 say(console, f"    {one['date']}{season}: {cover}; {one['place']}")
                 photos = "1 photo" if one["photos"] == 1 else f"{one['photos']} photos"
                 say(console, f"    {photos}: {harmless(one['words']) or 'without words'}")
             if told["results"]:
+                any_of = "" if model else " that have any of the words"
                 say(console, f"{len(told['results']):,} of {told['found']:,} chips in"
-                    f" {told['version']} that have any of the words")  # fmt: skip
+                    f" {told['version']}{any_of}")  # fmt: skip
             for note in told["notes"]:
                 say(Console(stderr=True), note)
         if not told["results"]:

@@ -143,9 +143,16 @@ def _chip(chip: Record, area_px: Mapping[str, int | None]) -> dict[str, Any]:
         "target": chip["target_date"].isoformat(), "gap": chip["delta_days"],
         "cloud": _rounded(chip["cloud_chip_pct"]), "sceneCloud": _rounded(chip["cloud_scene_pct"]),
         "shadow": _rounded(chip["shadow_pct"]), "valid": _rounded(chip["valid_pct"]),
+        "cover": cover_words(chip.get("cover")),
         "crs": chip["crs"], "width": chip["width"], "height": chip["height"],
         "scale": chip["scale_m"], "area": area_px.get(chip["sensor"]),
     }  # fmt: skip
+
+
+def cover_words(shares: Mapping[str, float] | None) -> str:
+    """Returns the land cover of a chip in words, the most first."""
+    most_first = sorted((shares or {}).items(), key=lambda one: (-one[1], one[0]))
+    return ", ".join(f"{name.replace('_', ' ')} {share:.1f} %" for name, share in most_first)
 
 
 def _photo(photo: Record, name: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.records import Outcome
+from flows.products.tables import ADDED
 
 if TYPE_CHECKING:
     import duckdb
@@ -77,10 +78,12 @@ def sample_pairs(base: duckdb.DuckDBPyConnection, seed: int, limit: int) -> Pair
         " SELECT chip_id, place FROM summed WHERE total <= ?",
         [str(seed), limit],
     )
+    known = {name for name, *_ in base.execute("DESCRIBE chips").fetchall()}
+    shown = (*_CHIP, *(name for name in ADDED if name in known))
     chips = _records(
         base,
-        _CHIP,
-        f"SELECT {_names('chips', _CHIP)} FROM chips JOIN drawn USING (chip_id) ORDER BY place",
+        shown,
+        f"SELECT {_names('chips', shown)} FROM chips JOIN drawn USING (chip_id) ORDER BY place",
     )
     pairs = _records(
         base,

@@ -10,7 +10,10 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
+import shutil
 import sqlite3
+import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,8 +41,9 @@ COLUMNS: Final = ("cover", "season", "date", "place", "title", "tags")
 _TABLES: Final = f"""
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE chips (
-    number INTEGER PRIMARY KEY, chip_id TEXT NOT NULL, sensor TEXT NOT NULL, cell TEXT NOT NULL,
-    day TEXT NOT NULL, season TEXT NOT NULL, lon REAL NOT NULL, lat REAL NOT NULL,
+    number INTEGER PRIMARY KEY, chip_id TEXT NOT NULL UNIQUE, sensor TEXT NOT NULL,
+    cell TEXT NOT NULL, day TEXT NOT NULL, season TEXT NOT NULL,
+    lon REAL NOT NULL, lat REAL NOT NULL,
     place TEXT NOT NULL, regions TEXT NOT NULL, splits TEXT NOT NULL, photos INTEGER NOT NULL,
     cover TEXT, cover_words TEXT NOT NULL, {", ".join(f"{name} REAL NOT NULL" for name in GROUND)}
 );
@@ -50,6 +54,9 @@ CREATE VIRTUAL TABLE words USING fts5(
 
 _BATCH: Final = 1_000
 """Chips that are written at a time."""
+
+_LEFT_BEHIND_S: Final = 86_400.0
+"""What is not whole after a day was left by a process that was killed."""
 
 
 def index_key(version: Version, regions: Regions) -> str:
@@ -87,18 +94,18 @@ def find_index(
             other.unlink(missing_ok=True)
     if _is_whole(path, key):
         return path
-    part = folder / f".{path.name}.{os.getpid()}.part"
+    part = unfinished(path)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         part.unlink(missing_ok=True)
         about = {"key": key, "root": store.root, "version": version.name}
         _write(part, chip_texts(store, version, regions, progress), about)
-        if _is_gone(store, version.name):
+        if is_gone(store, version.name):
             raise SetupError(
                 store.root, f"version {version.name} was revoked meanwhile.", "Search again."
             )
         part.replace(path)
-    except OSError as error:
+    except (OSError, sqlite3.OperationalError) as error:
         raise SetupError(
             str(folder), f"the index cannot be kept there: {error}.",
             "Make room, or name another folder with TERRAPAIR_SEARCH_CACHE.",
@@ -109,25 +116,45 @@ def find_index(
 
 
 def drop_indices(root: str, cache: Path) -> int:
-    """Removes all indices of a dataset, and returns how many there were."""
+    """Removes all indices and embeddings of a dataset, and returns how many there were."""
     gone = 0
-    for path in dataset_folder(cache, root).glob("*.sqlite"):
-        path.unlink(missing_ok=True)
+    folder = dataset_folder(cache, root)
+    for path in folder.glob("v*-*"):
+        _remove(path)
         gone += 1
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
     return gone
 
 
+def unfinished(path: Path) -> Path:
+    """Returns the name that a file has until it is whole, another one for each writer."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def drop_stale(store: Store, cache: Path) -> None:
-    """Removes indices of a dataset's versions that are gone or revoked.
+    """Removes indices and embeddings of a dataset's versions that are gone or revoked.
 
     Words of a forgotten photo must not live on in them.
     """
-    for path in dataset_folder(cache, store.root).glob("*.sqlite"):
-        if _is_gone(store, path.name.partition("-")[0]):
-            path.unlink(missing_ok=True)
+    for path in dataset_folder(cache, store.root).glob("v*-*"):
+        if is_gone(store, path.name.partition("-")[0]):
+            _remove(path)
+    for path in dataset_folder(cache, store.root).rglob(".*.part"):
+        with contextlib.suppress(FileNotFoundError):  # its writer has just finished it
+            if time.time() - path.stat().st_mtime > _LEFT_BEHIND_S:
+                path.unlink()
 
 
-def _is_gone(store: Store, version: str) -> bool:
+def is_gone(store: Store, version: str) -> bool:
+    """Says whether a version is no more, or revoked."""
     folder = f"{MANIFESTS}/{version}"
     return store.exists(f"{folder}/{REVOKED}") or not store.exists(f"{folder}/manifest.json")
 
@@ -139,10 +166,11 @@ def _is_whole(path: Path, key: str) -> bool:
     try:
         with contextlib.closing(opened(path)) as base:
             (found,) = base.execute("SELECT value FROM about WHERE name = 'key'").fetchone()
-            damage = base.execute("PRAGMA quick_check(1)").fetchone()
+            pages = base.execute("PRAGMA page_count").fetchone()[0]
+            size = pages * base.execute("PRAGMA page_size").fetchone()[0]
     except (sqlite3.DatabaseError, TypeError):
-        found, damage = "", ("",)
-    if (found, damage) == (key, ("ok",)):
+        found, size = "", -1
+    if found == key and size == path.stat().st_size:
         return True
     path.unlink(missing_ok=True)
     return False

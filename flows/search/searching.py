@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,13 +23,14 @@ from flows.wording.chip_texts import WORTH_A_WORD_PCT
 from flows.wording.reading import Regions
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from collectors.storage import Store
     from filters.splits import Split
     from flows.catalogue.blocks import Region
     from flows.description.facts import Progress
+    from flows.products.versions import Version
     from flows.search.queries import Query, Term
 
 WEIGHTS: Final[Mapping[str, float]] = {
@@ -40,6 +42,10 @@ _SNIPPET: Final = " || ' · ' || ".join(
     f"snippet(words, {COLUMNS.index(name)}, '', '', '…', 12)" for name in ("title", "tags")
 )
 """What photos are called, some words around those that were looked for."""
+
+
+_MATCHES: Final = "(chips.number IN (SELECT rowid FROM words WHERE words MATCH ?))"
+"""Whether a chip has what one expression asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,47 @@ def search(
         StorageError: If the root cannot be read.
     """
     query = parse_query(asked)
+    given = (root, regions, cache, version_name, region, split, sensor, progress)
+    index = open_index(*given)
+    try:
+        with contextlib.closing(opened(index.path)) as base:
+            found, results = answer(base, query, index.wanted, limit)
+    except sqlite3.DatabaseError:  # damaged inside, which only reading it all would have shown
+        index.path.unlink(missing_ok=True)
+        with contextlib.closing(opened(open_index(*given).path)) as base:
+            found, results = answer(base, query, index.wanted, limit)
+    return {"query": asked, "version": index.version.name, "notes": list(query.notes),
+            "found": found, "results": results}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The index of a version, and what is asked of it.
+
+    Attributes:
+        store: The dataset.
+        version: The version.
+        regions: The catalogue's regions.
+        path: The index.
+        wanted: Which chips may be found.
+    """
+
+    store: Store
+    version: Version
+    regions: Regions
+    path: Path
+    wanted: Wanted
+
+
+def open_index(
+    root: str, regions: Mapping[str, Region], cache: Path, version_name: str | None,
+    region: str | None, split: Split | None, sensor: str | None, progress: Progress,
+) -> Index:  # fmt: skip
+    """Returns the index of a version; the arguments are those of `search`.
+
+    Raises:
+        SetupError: If there is no such version, region or sensor.
+    """
     if region is not None and region not in regions:
         raise SetupError(
             "search", f"the catalogue has no region {region}.",
@@ -123,10 +170,7 @@ def search(
     grounds = Regions(regions)
     path = find_index(store, version, grounds, cache, progress)
     wanted = Wanted(None if region is None else grounds.titles[region], split, sensor)
-    with contextlib.closing(opened(path)) as base:
-        found, results = answer(base, query, wanted, limit)
-    return {"query": asked, "version": version.name, "notes": list(query.notes), "found": found,
-            "results": results}  # fmt: skip
+    return Index(store, version, grounds, path, wanted)
 
 
 def answer(
@@ -140,30 +184,47 @@ def answer(
         wanted: Which chips may be found.
         limit: Chips, at most.
     """
-    matches = "(chips.number IN (SELECT rowid FROM words WHERE words MATCH ?))"
     terms = query.wanted
-    how_many = " + ".join([matches] * len(terms)) or "0"
-    held, measured, of_facts = _facts(terms)
-    condition, values = wanted.condition()
-    excluded = "".join(f" AND NOT {matches}" for _ in query.excluded)
-    any_of = " OR ".join(term.expression for term in terms)
-    weights = ", ".join(str(WEIGHTS[name]) for name in COLUMNS)
-    source, score = "chips", "0.0"
-    if terms:
-        source = "words JOIN chips ON chips.number = words.rowid"
-        condition = f"words MATCH ? AND {condition}"
-        score = f"bm25(words, {weights})"
-    # Everything that was typed is a parameter; what is put in here is this module's own.
-    begin = f"FROM {source} WHERE {condition}{excluded}"
-    of_begin = [*([any_of] if terms else []), *values, *(one.expression for one in query.excluded)]
-    (found,) = base.execute(f"SELECT count(*) {begin}", of_begin).fetchone()
-    rows = base.execute(
-        f"SELECT chips.number, {how_many} AS matched, {held} AS held, {measured} AS measured,"
-        f" {score} AS score {begin} ORDER BY matched DESC, held DESC, measured DESC, score,"
-        " chips.number LIMIT ?",
-        [*(term.expression for term in terms), *of_facts, *of_begin, limit],
-    ).fetchall()
+    ways = [term.expression for term in terms]
+    any_of = " OR ".join(ways)
+    (found,) = base.execute(*_asked("count(*)", any_of, query, wanted)).fetchone()
+    # Those that have all of it come first: where there are enough, the others need no score.
+    for expression in (" AND ".join(ways), any_of):
+        rows = base.execute(*_ranking(expression, query, wanted, limit)).fetchall()
+        if len(rows) == min(limit, found):
+            break
     return found, [_result(base, row, len(terms), any_of) for row in rows]
+
+
+def _asked(what: str, expression: str, query: Query, wanted: Wanted) -> tuple[str, list[Any]]:
+    """Returns SQL that asks for something of the chips that fit, with its parameters.
+
+    Everything that was typed is a parameter; what is put into the SQL is this module's own.
+    """
+    condition, values = wanted.condition()
+    source: str = "chips"
+    if expression:
+        source = "words JOIN chips ON chips.number = words.rowid"
+        condition, values = f"words MATCH ? AND {condition}", [expression, *values]
+    condition += f" AND NOT {_MATCHES}" * len(query.excluded)
+    values += [term.expression for term in query.excluded]
+    return f"SELECT {what} FROM {source} WHERE {condition}", values  # noqa: S608
+
+
+def _ranking(expression: str, query: Query, wanted: Wanted, limit: int) -> tuple[str, list[Any]]:
+    """Returns SQL for number, terms matched and score of the best chips that fit."""
+    terms = query.wanted
+    matched = " + ".join([_MATCHES] * len(terms)) or "0"
+    held, measured, of_facts = _facts(terms)
+    weights = ", ".join(str(WEIGHTS[name]) for name in COLUMNS)
+    score = f"bm25(words, {weights})" if terms else "0.0"
+    what = (
+        f"chips.number, {matched} AS matched, {held} AS held, {measured} AS measured,"
+        f" {score} AS score"
+    )
+    sql, values = _asked(what, expression, query, wanted)
+    order = " ORDER BY matched DESC, held DESC, measured DESC, score, chips.number LIMIT ?"
+    return sql + order, [*(term.expression for term in terms), *of_facts, *values, limit]
 
 
 def _facts(terms: Sequence[Term]) -> tuple[str, str, list[Any]]:
@@ -194,23 +255,31 @@ def _result(
     base: sqlite3.Connection, row: tuple[Any, ...], terms: int, any_of: str
 ) -> dict[str, Any]:
     number, matched, _, _, score = row
-    names = ("chip_id", "sensor", "day", "season", "place", "lon", "lat", "cover", "cover_words",
-             "photos", "splits")  # fmt: skip
-    found = dict(zip(names, base.execute(
-        f"SELECT {', '.join(names)} FROM chips WHERE number = ?", [number]  # noqa: S608
-    ).fetchone(), strict=True))  # fmt: skip
     words = ""
     if terms:
         (words,) = base.execute(
             f"SELECT {_SNIPPET} FROM words WHERE words MATCH ? AND rowid = ?",  # noqa: S608
             [any_of, number],
         ).fetchone()
+    return record_of(base, number) | {
+        "score": round(-score, 4), "matched": matched, "asked": terms,
+        "words": joined(words).strip("· "),
+    }  # fmt: skip
+
+
+def record_of(base: sqlite3.Connection, number: int) -> dict[str, Any]:
+    """Returns what an index knows of a chip, for JSON."""
+    names = ("chip_id", "sensor", "day", "season", "place", "lon", "lat", "cover", "cover_words",
+             "photos", "splits")  # fmt: skip
+    values = base.execute(
+        f"SELECT {', '.join(names)} FROM chips WHERE number = ?", [number]  # noqa: S608
+    ).fetchone()  # fmt: skip
+    found = dict(zip(names, values, strict=True))
     return {
-        "chip_id": found["chip_id"], "sensor": found["sensor"], "score": round(-score, 4),
-        "matched": matched, "asked": terms, "date": found["day"],
+        "chip_id": found["chip_id"], "sensor": found["sensor"], "date": found["day"],
         "season": found["season"] or None, "place": found["place"],
         "lon": round(found["lon"], 6), "lat": round(found["lat"], 6),
         "cover": None if found["cover"] is None else json.loads(found["cover"]),
         "cover_words": found["cover_words"], "photos": found["photos"],
-        "splits": json.loads(found["splits"]), "words": joined(words).strip("· "),
+        "splits": json.loads(found["splits"]),
     }  # fmt: skip

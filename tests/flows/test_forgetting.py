@@ -164,7 +164,13 @@ def test_verify_finds_what_is_on_the_block_list(root: Path) -> None:
 def test_the_command_says_first_and_asks(
     runs: Run, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is written without --yes; the key's file is the owner's alone, and is told of."""
+    """Nothing is written without --yes; the key's file is the owner's alone, and is told of.
+
+    What a search keeps of the dataset's words on this machine goes with the photo.
+    """
+    monkeypatch.setenv("TERRAPAIR_SEARCH_CACHE", str(tmp_path / "cache"))
+    looked = CliRunner().invoke(app, ["search", "all -nothing", "--root", str(root)])
+    assert looked.exit_code == 0, looked.output
     row = rows(root, "photos")[0]
     key_file = tmp_path / "config" / "block.key"
     monkeypatch.setenv("TERRAPAIR_BLOCK_KEY_FILE", str(key_file))
@@ -185,12 +191,14 @@ def test_the_command_says_first_and_asks(
     assert "would be forgotten" in told.output
     assert files(root) == before
     assert not key_file.exists()
+    assert len(list((tmp_path / "cache").rglob("*.sqlite"))) == 1
     done = CliRunner().invoke(app, [*command, "--yes", "--json"])
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert (said["done"], said["photos"], said["version"]) == (True, 1, "v0002")
     assert said["key_file"] == str(key_file)
     assert key_file.stat().st_mode & 0o777 == 0o600
+    assert list((tmp_path / "cache").rglob("*.sqlite")) == []
     again = CliRunner().invoke(app, [*command, "--yes"])
     assert again.exit_code == 0, again.output
     assert "no row names them" in again.output

@@ -7,6 +7,7 @@ import re
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from collectors.transport import SetupError
 from flows.command_line import app
 from flows.inspection.version_query import open_version
-from flows.report.album import web_address
+from flows.report.album import cover_words, web_address
 from flows.report.counts import count_all
 from flows.report.folder import MARK, check_output
 from flows.report.ground import count_cells, degrees_to_map, parallels, shade, squares
@@ -28,8 +29,6 @@ from tests.flows.reports import MARKUP, PAIRS, SCRIPT_LINK, write
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import duckdb
 
     from tests.flows.reports import Reported
 
@@ -175,6 +174,25 @@ def test_sample_is_even_and_bounded(base: duckdb.DuckDBPyConnection) -> None:
     assert len(everything.chips) == everything.of_chips
     other = [chip["chip_id"] for chip in sample_pairs(base, 8, 25).chips]
     assert other != [chip["chip_id"] for chip in sample_pairs(base, 7, 25).chips]
+
+
+def test_chips_say_what_covers_the_ground(base: duckdb.DuckDBPyConnection) -> None:
+    """The most first, where it is known; versions of before it was measured show no less else."""
+    chips = sample_pairs(base, 7, 10_000).chips
+    for chip in chips:
+        told = cover_words(chip["cover"])
+        shares = [float(one) for one in re.findall(r"([\d.]+) %", told)]
+        assert shares == sorted(shares, reverse=True)
+        assert (sum(shares) == pytest.approx(100, abs=0.5)) == (chip["sensor"] == "sentinel2")
+    with duckdb.connect() as older:
+        for product in ("chips", "pairs", "photos"):
+            older.register(product, base.sql(f"FROM {product}").to_arrow_table())
+        older.execute("CREATE VIEW old AS SELECT * EXCLUDE (cover) FROM chips")
+        table = older.sql("FROM old").to_arrow_table()
+        older.register("chips", table)
+        without = sample_pairs(older, 7, 10_000).chips
+    assert [one["chip_id"] for one in without] == [one["chip_id"] for one in chips]
+    assert all("cover" not in one for one in without)
 
 
 def test_every_kind_of_reject_has_examples(base: duckdb.DuckDBPyConnection) -> None:

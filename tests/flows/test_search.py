@@ -23,8 +23,8 @@ from flows.products.versions import MANIFESTS, REVOKED
 from flows.publishing.publish import publish
 from flows.search import indexing
 from flows.search.indexing import drop_indices, opened
-from flows.search.queries import joined, parse_query, separated
-from flows.search.searching import Wanted, answer, search
+from flows.search.queries import joined, parse_query, quoted, separated
+from flows.search.searching import Wanted, _ranking, answer, search
 from tests.collectors.s3_server import S3Server
 from tests.flows.exported import contents
 from tests.flows.search_queries import judged, queries, truths
@@ -99,6 +99,23 @@ def test_what_was_measured_comes_before_what_titles_say(root: Path, cache: Path)
     assert found(root, cache, "meadow")[2:] == ["mixed", "field", "aerial"]
 
 
+@pytest.mark.parametrize("asked", ["snow winter", "bridge", "lake july -hiking", "green 2020 x"])
+@pytest.mark.parametrize("limit", [1, 3, 10])
+def test_looking_at_those_with_all_words_first_changes_no_order(
+    root: Path, cache: Path, asked: str, limit: int
+) -> None:
+    """The best of all chips that have any of the words are the same, scores included."""
+    told = search(str(root), asked, CATALOGUE.regions, cache, limit=limit)
+    query = parse_query(asked)
+    any_of = " OR ".join(term.expression for term in query.wanted)
+    with closing(opened(next(cache.rglob("*.sqlite")))) as base:
+        rows = base.execute(*_ranking(any_of, query, Wanted(), limit)).fetchall()
+    assert [(one["matched"], one["score"]) for one in told["results"]] == [
+        (row[1], round(-row[4], 4)) for row in rows
+    ]
+    assert len(rows) == min(limit, told["found"])
+
+
 def test_seasons_are_those_of_the_hemisphere(root: Path, cache: Path) -> None:
     """July is winter at 34° south."""
     assert found(root, cache, "green winter")[:2] == ["south", "mixed"]
@@ -170,6 +187,11 @@ def test_no_query_is_read_as_the_engines_syntax(root: Path, cache: Path, text: s
         assert base.execute("SELECT count(*) FROM chips").fetchone() == (len(CHIPS),)
 
 
+def test_a_quote_ends_no_string() -> None:
+    """Two stand for one, as FTS5 has it; NUL would end the whole expression."""
+    assert quoted('a" OR "b\x00c') == '"a"" OR ""b c"'
+
+
 def test_thirty_two_words_are_answered_and_more_refused(root: Path, cache: Path) -> None:
     """The engine's parser has a bounded depth; nothing reaches it."""
     words = [f"word{number} -lake{number}" for number in range(16)]
@@ -207,7 +229,8 @@ def test_a_stale_torn_or_unfinished_index_is_never_used(
     expected = found(root, cache, "snow")
     (path,) = cache.rglob("*.sqlite")
     whole = path.read_bytes()
-    for damage in (b"", whole[: len(whole) // 2], b"x" * len(whole)):
+    inside = whole[:4096] + b"\xff" * (len(whole) - 8192) + whole[-4096:]
+    for damage in (b"", whole[: len(whole) // 2], b"x" * len(whole), inside):
         path.write_bytes(damage)
         assert found(root, cache, "snow") == expected
         assert path.stat().st_size == len(whole)
@@ -251,6 +274,21 @@ def test_words_of_a_version_revoked_meanwhile_are_not_kept(
     with pytest.raises(SetupError, match="revoked meanwhile"):
         found(root, cache, "snow")
     assert [one for one in cache.rglob("*") if one.is_file()] == []
+
+
+def test_what_a_killed_process_left_goes_after_a_day(tmp_path: Path) -> None:
+    """Half an index may have the words of a photo that was forgotten since."""
+    root, cache = make(tmp_path / "d"), tmp_path / "cache"
+    assert found(root, cache, "snow")
+    folder = next(cache.rglob("*.sqlite")).parent
+    old, young = folder / ".v0001-a.sqlite.1.part", folder / ".v0001-b.sqlite.2.part"
+    for path in (old, young):
+        path.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    assert found(root, cache, "snow")
+    assert (old.exists(), young.exists()) == (False, True)
+    drop_indices(open_store(str(root)).root, cache)
+    assert list(folder.iterdir()) == []
 
 
 def test_all_indices_of_a_dataset_can_be_dropped(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@
       pictures.append(figure);
     });
     const facts = make("dl", "facts");
-    [["chip", chip.id], ["scene", chip.scene], ["acquired", chip.acquired], ["target date", chip.target + " (scene " + days(chip.gap) + ")"], ["cell", chip.cell], ["cloud in chip", percent(chip.cloud)], ["cloud in scene", percent(chip.sceneCloud)], ["cloud shadow", percent(chip.shadow)], ["valid pixels", percent(chip.valid)], ["grid", chip.crs + ", " + chip.width + " × " + chip.height + " px at " + chip.scale + " m"]].forEach(function (one) {
+    [["chip", chip.id], ["scene", chip.scene], ["acquired", chip.acquired], ["target date", chip.target + " (scene " + days(chip.gap) + ")"], ["cell", chip.cell], ["cloud in chip", percent(chip.cloud)], ["cloud in scene", percent(chip.sceneCloud)], ["cloud shadow", percent(chip.shadow)], ["valid pixels", percent(chip.valid)], ["land cover", chip.cover || "not known"], ["grid", chip.crs + ", " + chip.width + " × " + chip.height + " px at " + chip.scale + " m"]].forEach(function (one) {
       const row = make("div");
       row.append(make("dt", "", one[0]), make("dd", "", one[1]));
       facts.append(row);

@@ -113,8 +113,9 @@ def search(
         else:
             console = Console()
             for one in told["results"]:
-                has = "" if model else f"{one['matched']} of {one['asked']} words, "
-                say(console, f"{one['chip_id']}  {has}score {one['score']:g}")
+                by_words = f"{one['matched']} of {one['asked']} words"
+                fit = by_words if model is None else f"cosine {one['score']:g}"
+                say(console, f"{one['chip_id']}  {fit}")
                 season = f" ({one['season']})" if one["season"] else ""
                 cover = one["cover_words"] or "land cover not known"
                 say(console, f"    {one['date']}{season}: {cover}; {one['place']}")

@@ -57,7 +57,7 @@ FIRST_ANSWERS: Final = 24
 """Chips of a sensor and cell that are asked for before anything is measured."""
 
 PARTS: Final = {
-    "collectors.earth_engine.EarthEngine._send": "request and answer",
+    "collectors.earth_engine.EarthEngine.send": "request and answer",
     "collectors.earth_engine_answers.read_npy": "NPY",
     "collectors.earth_engine.average_by_area": "area average",
     "flows.cells.chip_work.measure": "quality",

@@ -21,7 +21,7 @@ COMPUTING = (
     "collectors.photo_files.prepare", "collectors.earth_engine.average_by_area",
     "flows.cells.chip_work.measure", "flows.cells.chip_work.encode_chip",
 )  # fmt: skip
-WAITING = ("collectors.photo_files.PhotoHost._try", "collectors.earth_engine.EarthEngine._send")
+WAITING = ("collectors.photo_files.PhotoHost._try", "collectors.earth_engine.EarthEngine.send")
 
 
 class Watched:

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 _KEPT: Final = 4
 """Pieces of memory that are kept: images and masks of the batch in use and of the next."""
 
-_FREE: Final = 3
-"""References to a piece that nobody holds: the list's, the loop's and `getrefcount`'s own."""
+
+def _references(pieces: Sequence[NDArray[np.uint8]], at: int) -> int:
+    return sys.getrefcount(pieces[at])
+
+
+_FREE: Final = _references([np.empty(1, np.uint8)], 0)
+"""References to a piece that nobody but the list holds, counted in the same way: how many of its
+own Python adds differs from version to version."""
 
 
 class BatchMemory:
@@ -53,9 +59,9 @@ class BatchMemory:
 
     def _piece(self, size: int) -> NDArray[np.uint8]:
         with self._lock:
-            for piece in self._pieces:
-                if piece.nbytes == size and sys.getrefcount(piece) == _FREE:
-                    return piece
+            for at in range(len(self._pieces)):
+                if self._pieces[at].nbytes == size and _references(self._pieces, at) == _FREE:
+                    return self._pieces[at]
             made = np.empty(size, np.uint8)
             self._pieces = [*self._pieces, made][-_KEPT:]
             return made

@@ -127,11 +127,17 @@ class MadePhotos:
     def run(self) -> CellState:
         """Returns the cell with photos anywhere in it, of the years that both sensors know."""
         cell = self._work.order.ground.cell
-        rng = np.random.default_rng((SEED, cell.row, cell.column))
-        shard = write_shard(self._work.services.store, cell.cell_id, pack([("0.jpg", b"")], []))
-        return replace(self._state, photos=tuple(self._photos(cell, shard, rng)))
+        photos = list(self._photos(cell, np.random.default_rng((SEED, cell.row, cell.column))))
+        packed = pack([(f"{one.photo_id}.jpg", one.photo_id.encode()) for one in photos], [])
+        shard = write_shard(self._work.services.store, cell.cell_id, packed)
+        places = [packed.places[f"{one.photo_id}.jpg"] for one in photos]
+        stored = tuple(
+            replace(photo, shard=shard, offset=one.offset, size=one.size, sha256=one.sha256)
+            for photo, one in zip(photos, places, strict=True)
+        )
+        return replace(self._state, photos=stored)
 
-    def _photos(self, cell: Cell, shard: str, rng: np.random.Generator) -> Iterator[PhotoRow]:
+    def _photos(self, cell: Cell, rng: np.random.Generator) -> Iterator[PhotoRow]:
         box = cell.box
         for number in range(int(rng.integers(self.count // 2, self.count * 3 // 2))):
             taken = datetime(2019, 1, 1, 12) + timedelta(days=int(rng.integers(0, 1400)))  # noqa: DTZ001 - local time
@@ -142,7 +148,7 @@ class MadePhotos:
                 taken_at_utc=taken.replace(tzinfo=UTC), time_zone="UTC", taken_granularity=0,
                 uploaded_at=taken.replace(tzinfo=UTC), licence="CC-BY-2.0", attribution="x",
                 page_url="https://x", image_url="https://x", title="", tags="",
-                cell=cell.cell_id, indoor_probability=0.1, shard=shard, offset=0, size=0, sha256="",
+                cell=cell.cell_id, indoor_probability=0.1, shard="", offset=0, size=0, sha256="",
                 width=448, height=336, picture_hash="0", unpaired={}, generation=1,
             )  # fmt: skip
 

@@ -14,8 +14,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.cells import tile_at
-from collectors.shards import ShardError, pack, write_shard
+from collectors.shards import pack, write_shard
 from collectors.storage import Missing
+from collectors.transport import TroubleRemains
 from flows.cells.batches import ShardRemovedError
 from flows.cells.photo_work import kept_verdict
 from flows.samples.members import MemberPlace, merged_ranges
@@ -60,7 +61,7 @@ def lay_out(
 
     Raises:
         ShardRemovedError: If somebody has removed a shard meanwhile.
-        ShardError: If a shard does not hold what was written.
+        TroubleRemains: If a shard does not hold what was written.
     """
     fresh = [row for row in state.photos if row.shard not in committed]
     order = by_place(fresh, state.chips, state.pairs, sensors)
@@ -161,9 +162,10 @@ def _read(store: Store, rows: Sequence[PhotoRow]) -> list[tuple[PhotoRow, bytes]
         )  # fmt: skip
         own = data[row.offset - start : row.offset - start + row.size]
         if hashlib.sha256(own).hexdigest() != row.sha256:
-            raise ShardError(
+            raise TroubleRemains(
+                "storage",
                 f"{store.uri(row.shard)} does not hold photo {row.photo_id} with the checksum that"
-                " was written: remove the damaged file"
+                " was written; remove that file, and its photos are downloaded anew",
             )
         found.append((row, own))
     return found

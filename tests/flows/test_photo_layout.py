@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collectors.shards import ShardError, read_index, shard_paths
+from collectors.shards import read_index, shard_paths
 from collectors.storage import open_store
+from collectors.transport import TroubleRemains
 from flows.catalogue.catalogue import load_catalogue
 from flows.cells import photo_layout
 from flows.cells.batches import ShardRemovedError
@@ -137,7 +138,7 @@ def test_what_is_gone_or_damaged_is_not_laid_out(store: Store, sensors: dict[str
     shards = set(shard_paths(store, CELL))
     whole = store.read(path)
     store.replace(path, whole[:-60_000] + bytes(60_000))
-    with pytest.raises(ShardError, match="with the checksum"):
+    with pytest.raises(TroubleRemains, match="with the checksum"):
         lay_out(store, state, (), sensors)
     store.delete(path)
     with pytest.raises(ShardRemovedError, match=path):

@@ -123,24 +123,12 @@ def _rows_of_chip(row: ee.List, sensor: Sensor, number: int) -> ee.FeatureCollec
         return scene.select([sensor.grid_band or sensor.bands[0]]).projection()
 
     def as_row(scene: ee.Image) -> ee.Feature:
-        grid = grid_of(scene)
-        properties = {
-            "chip": row.get(0),
-            "index": scene.get("system:index"),
-            "time": scene.get("system:time_start"),
-            "bands": scene.bandNames().join(","),
-            "crs": grid.crs(),
-            "scale": grid.nominalScale(),
-            "transform": grid.transform(),
-        }
         optional = {
             "cloud": sensor.cloud_property,
             "processing": sensor.processing_property,
             "generated": sensor.generated_property,
         }
-        for name, source in optional.items():
-            if source is not None:
-                properties[name] = scene.get(source)
+        properties = scene_properties(row, scene, grid_of(scene), optional)
         if len(sensor.collections) > 1:
             properties["collection"] = number
         return ee.Feature(None, properties)
@@ -150,6 +138,30 @@ def _rows_of_chip(row: ee.List, sensor: Sensor, number: int) -> ee.FeatureCollec
         ranked = ranked.filter(ee.Filter.eq("crs", row.get(5)))
     nearest = ranked.sort("rank").limit(sensor.candidates + SPARE_ROWS)
     return ee.FeatureCollection(nearest.map(as_row))
+
+
+def scene_properties(
+    row: ee.List, scene: ee.Image, grid: ee.Projection, optional: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """Returns what a row of the answer says of a scene, as `parse_row` reads it.
+
+    Args:
+        row: The constants of what was asked for; the first is its number.
+        scene: The scene.
+        grid: Its own pixel grid.
+        optional: Name in the row → the scene's property; None where its collection has none.
+    """
+    properties = {
+        "chip": row.get(0),
+        "index": scene.get("system:index"),
+        "time": scene.get("system:time_start"),
+        "bands": scene.bandNames().join(","),
+        "crs": grid.crs(),
+        "scale": grid.nominalScale(),
+        "transform": grid.transform(),
+    }
+    held = {name: scene.get(source) for name, source in optional.items() if source is not None}
+    return properties | held
 
 
 def parse_row(row: Mapping[str, Any], collection: str) -> Scene:

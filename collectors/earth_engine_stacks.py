@@ -25,7 +25,7 @@ from collectors.area_average import SourceWindow
 from collectors.chips import SceneGone
 from collectors.earth_engine import pixel_grid
 from collectors.earth_engine_answers import features, pixel_array
-from collectors.earth_engine_expressions import parse_row
+from collectors.earth_engine_expressions import parse_row, scene_properties
 from collectors.earth_engine_session import CATALOGUE, SERVICE, Missing, TooBig
 from collectors.sensors import SCL_BAND, Quality
 from collectors.series_records import DatedScene, DatePixels
@@ -172,15 +172,6 @@ def _rows_of_ask(row: ee.List, stack: Stack) -> ee.FeatureCollection:
 
     def as_row(scene: ee.Image) -> ee.Feature:
         grid = scene.select([stack.grid_band or 0]).projection()
-        properties = {
-            "chip": row.get(0),
-            "index": scene.get("system:index"),
-            "time": scene.get("system:time_start"),
-            "bands": scene.bandNames().join(","),
-            "crs": grid.crs(),
-            "scale": grid.nominalScale(),
-            "transform": grid.transform(),
-        }
         optional = {
             "cloud": stack.cloud_property,
             "processing": stack.processing_property,
@@ -188,10 +179,7 @@ def _rows_of_ask(row: ee.List, stack: Stack) -> ee.FeatureCollection:
             "product": stack.product_property,
             "group": stack.group_property,
         }
-        for name, source in optional.items():
-            if source is not None:
-                properties[name] = scene.get(source)
-        return ee.Feature(None, properties)
+        return ee.Feature(None, scene_properties(row, scene, grid, optional))
 
     return ee.FeatureCollection(scenes.map(as_row))
 

@@ -15,7 +15,7 @@ from flows.description.cards import card, datasheet, licence_summary
 from flows.description.croissant import croissant_json
 from flows.description.facts import gather_facts, no_progress
 from flows.description.stac_items import item_files
-from flows.products.versions import MANIFESTS, read_version
+from flows.products.versions import MANIFESTS, published_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,9 +150,7 @@ def describe_dataset(
         SetupError: If there is no such version, or other files lie where these would.
     """
     store = open_store(root, writable=False)
-    version = read_version(store, version_name)
-    if version is None:
-        raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
+    version = published_version(store, version_name)
     if output is None:
         store = open_store(root)
         folder = f"{MANIFESTS}/{version.name}"

@@ -21,7 +21,7 @@ from flows.description.attributions import attribution_files
 from flows.description.cards import index_card, licence_summary
 from flows.description.facts import gather_facts, no_progress
 from flows.products.tables import COMPRESSION
-from flows.products.versions import INDICES, local_files, read_version
+from flows.products.versions import INDICES, local_files, published_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,9 +59,7 @@ def write_index(
         SetupError: If there is no such version, or other files lie where these would.
     """
     store = open_store(root, writable=output is None)
-    version = read_version(store, version_name)
-    if version is None:
-        raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
+    version = published_version(store, version_name)
     target = store if output is None else open_store(output)
     prefix = f"{INDICES}/{version.name}/" if output is None else ""
     written: list[dict[str, Any]] = []

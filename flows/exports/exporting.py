@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.storage import open_store
@@ -16,7 +15,7 @@ from flows.exports.folder import ExportFolder
 from flows.exports.forms import Context, Ending, LoadedSample
 from flows.exports.planning import groups_of, shuffled
 from flows.exports.table_files import version_schemas
-from flows.products.versions import read_version
+from flows.products.versions import check_apart, published_version
 from flows.samples.members import read_members
 from flows.samples.opening import open_samples
 
@@ -70,7 +69,7 @@ def export_version(
     """
     store = open_store(root, writable=False)
     samples = open_samples(root, version_name, split=split, sensor=sensor)
-    version = published(store, samples.version)
+    version = published_version(store, samples.version)
     target = open_store(output)
     check_apart(store, target)
     splits = form.splits if split is None else (split,)
@@ -102,35 +101,6 @@ def export_version(
         done += portion.end - portion.first
     progress(_TOLD, total, total)
     return _end(folder, form, store, version, portions)
-
-
-def published(store: Store, name: str) -> Version:
-    """Returns a version that is named.
-
-    Raises:
-        SetupError: If there is none of that name, or it was revoked.
-    """
-    version = read_version(store, name)
-    assert version is not None  # noqa: S101 - it is None only where no name is given
-    return version
-
-
-def check_apart(store: Store, target: Store) -> None:
-    """Sees that an export does not go into the dataset, which holds nothing but its own files.
-
-    Raises:
-        SetupError: If it would.
-    """
-    one, other = store.local_path("x"), target.local_path("x")
-    if one is not None and other is not None:
-        inside = other.resolve().parent.is_relative_to(one.resolve().parent)
-    else:
-        inside = Path(target.root).is_relative_to(Path(store.root))
-    if inside:
-        raise SetupError(
-            target.root, "lies in the dataset itself, which holds nothing but its own files.",
-            "Give --output a folder beside it.",
-        )  # fmt: skip
 
 
 def _loaded(store: Store, samples: Samples, portion: Portion) -> list[LoadedSample]:
@@ -196,7 +166,7 @@ def _end(
     lines.append(
         folder.write("README.md", readme(form, version, folder.identity, figures, portions))
     )
-    published(store, version.name)  # what was forgotten meanwhile must not be committed
+    published_version(store, version.name)  # what was forgotten meanwhile must not be committed
     return folder.commit(figures, lines)
 
 

@@ -19,10 +19,9 @@ from filters.splits import Split
 from filters.triplets import Pools, Reason
 from flows.description import statements
 from flows.description.facts import no_progress
-from flows.exports.exporting import check_apart, published
 from flows.exports.folder import ExportFolder
 from flows.exports.triplet_rows import Told, file_of
-from flows.products.versions import read_version
+from flows.products.versions import check_apart, published_version
 from flows.wording.reading import Regions, chip_texts
 
 if TYPE_CHECKING:
@@ -87,14 +86,7 @@ def export_triplets(
             revoked meanwhile, or the output holds anything else.
     """
     store = open_store(root, writable=False)
-    version = read_version(store, version_name)
-    if version is None:
-        raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
-    known = sorted(version.manifest["sensors"])
-    if sensor is not None and sensor not in known:
-        raise SetupError(
-            root, f"{version.name} has no sensor {sensor}.", f"It has {', '.join(known)}."
-        )
+    version = published_version(store, version_name, sensor)
     target = open_store(output)
     check_apart(store, target)
     grounds = Regions(regions)
@@ -175,7 +167,8 @@ def _end(folder: ExportFolder, told: Told, store: Store, names: list[str]) -> di
         "left_out": dict(sorted(left_out.items())),
     }  # fmt: skip
     lines.append(folder.write("README.md", _readme(told, figures)))
-    published(store, told.version.name)  # what was forgotten meanwhile must not be committed
+    # What was forgotten meanwhile must not be committed.
+    published_version(store, told.version.name)
     return folder.commit(figures, lines)
 
 

@@ -8,7 +8,7 @@ import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.storage import Missing
@@ -116,6 +116,48 @@ def version_names(store: Store) -> list[str]:
     names = {path.split("/")[1] for path in store.list(MANIFESTS)
              if re.fullmatch(rf"{MANIFESTS}/v\d{{4,}}/manifest\.json", path)}  # fmt: skip
     return sorted(names, key=lambda name: int(name[1:]))
+
+
+def published_version(store: Store, name: str | None = None, sensor: str | None = None) -> Version:
+    """Returns a version, by default the newest, of a dataset that has to have one.
+
+    Args:
+        store: The dataset.
+        name: The version.
+        sensor: One that it has to have.
+
+    Raises:
+        SetupError: If nothing was published, there is no such version or sensor, or it was revoked.
+    """
+    version = read_version(store, name)
+    if version is None:
+        raise SetupError(
+            store.root, "holds no published version.", "Build one: terrapair build --root …"
+        )
+    known = sorted(version.manifest["sensors"])
+    if sensor is not None and sensor not in known:
+        raise SetupError(
+            store.root, f"{version.name} has no sensor {sensor}.", f"It has {', '.join(known)}."
+        )
+    return version
+
+
+def check_apart(store: Store, target: Store) -> None:
+    """Sees that what is made of a dataset does not go into it: it holds its own files alone.
+
+    Raises:
+        SetupError: If it would.
+    """
+    one, other = store.local_path("x"), target.local_path("x")
+    if one is not None and other is not None:
+        inside = other.resolve().parent.is_relative_to(one.resolve().parent)
+    else:
+        inside = PurePosixPath(target.root).is_relative_to(PurePosixPath(store.root))
+    if inside:
+        raise SetupError(
+            target.root, "lies in the dataset itself, which holds nothing but its own files.",
+            "Give --output a folder beside it.",
+        )  # fmt: skip
 
 
 def read_version(

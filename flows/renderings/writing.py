@@ -19,7 +19,7 @@ from flows.description.facts import no_progress
 from flows.products.rows import ChipRow
 from flows.products.table_rows import row_groups
 from flows.products.tables import from_arrow
-from flows.products.versions import read_version
+from flows.products.versions import published_version
 from flows.renderings.pictures import draw_pictures
 from flows.renderings.prompts import write_prompt
 from flows.samples.members import read_members
@@ -69,9 +69,7 @@ def render_chips(
             other files lie where these would.
     """
     store = open_store(root, writable=False)
-    version = read_version(store, version_name)
-    if version is None:
-        raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
+    version = published_version(store, version_name)
     ways = _by_sensor(catalogue)
     if not ways:
         raise SetupError(

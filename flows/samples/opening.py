@@ -8,17 +8,15 @@ import pyarrow.compute as pc
 
 from collectors.records import Outcome
 from collectors.storage import open_store
-from collectors.transport import SetupError
 from filters.splits import Split
 from flows.products.table_rows import CellTables
-from flows.products.versions import read_version
+from flows.products.versions import published_version
 from flows.samples.sample_tables import samples_of_cell, write_tables
 from flows.samples.samples import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flows.products.versions import Version
     from flows.samples.sample_tables import CellSamples
 
 _PRODUCTS = ("chips", "pairs", "photos")
@@ -49,21 +47,10 @@ def open_samples(
         StorageError: If the root cannot be read.
     """
     store = open_store(root, writable=False)
-    found = read_version(store, version)
-    if found is None:
-        raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
-    _check_sensor(found, root, sensor)
+    found = published_version(store, version, sensor)
     with CellTables(store, found, _PRODUCTS) as tables:
         cells = _cells(tables, sorted(found.manifest["cells"]), split, sensor)
         return Samples(store.root, found.name, write_tables(cells), None)
-
-
-def _check_sensor(version: Version, root: str, sensor: str | None) -> None:
-    known = sorted(version.manifest["sensors"])
-    if sensor is not None and sensor not in known:
-        raise SetupError(
-            root, f"{version.name} has no sensor {sensor}.", f"It has {', '.join(known)}."
-        )
 
 
 def _cells(

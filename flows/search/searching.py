@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from collectors.storage import open_store
 from collectors.transport import SetupError
 from flows.description.facts import no_progress
-from flows.products.versions import read_version
+from flows.products.versions import published_version
 from flows.search.indexing import COLUMNS, drop_stale, find_index, opened
 from flows.search.queries import joined, parse_query
 from flows.wording.chip_texts import WORTH_A_WORD_PCT
@@ -159,14 +159,7 @@ def open_index(
         )  # fmt: skip
     store = open_store(root, writable=False)
     drop_stale(store, cache)
-    version = read_version(store, version_name)
-    if version is None:
-        raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
-    known = sorted(version.manifest["sensors"])
-    if sensor is not None and sensor not in known:
-        raise SetupError(
-            root, f"{version.name} has no sensor {sensor}.", f"It has {', '.join(known)}."
-        )
+    version = published_version(store, version_name, sensor)
     grounds = Regions(regions)
     path = find_index(store, version, grounds, cache, progress)
     wanted = Wanted(None if region is None else grounds.titles[region], split, sensor)

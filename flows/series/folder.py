@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.transport import SetupError
@@ -35,24 +34,6 @@ IDENTITY: Final = "series.json"
 MANIFEST: Final = "manifest.json"
 TABLE: Final = "manifest/places.parquet"
 SPLITS: Final = (Split.TRAIN, Split.VAL, Split.TEST)
-
-
-def check_apart(store: Store, target: Store) -> None:
-    """Sees that a series does not go into the dataset, which holds nothing but its own files.
-
-    Raises:
-        SetupError: If it would.
-    """
-    one, other = store.local_path("x"), target.local_path("x")
-    if one is not None and other is not None:
-        inside = other.resolve().parent.is_relative_to(one.resolve().parent)
-    else:
-        inside = PurePosixPath(target.root).is_relative_to(PurePosixPath(store.root))
-    if inside:
-        raise SetupError(
-            target.root, "lies in the dataset itself, which holds nothing but its own files.",
-            "Give --output a folder beside it.",
-        )  # fmt: skip
 
 
 def begin(

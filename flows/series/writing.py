@@ -10,9 +10,9 @@ from collectors.earth_engine_stacks import resolve_stacks
 from collectors.storage import open_store
 from collectors.transport import SetupError, TroubleRemains
 from flows.description.facts import no_progress
-from flows.products.versions import read_version
+from flows.products.versions import check_apart, published_version
 from flows.series.documents import kept_place, refused_place
-from flows.series.folder import begin, check_apart, counts, end, finished, write_place
+from flows.series.folder import begin, counts, end, finished, write_place
 from flows.series.places import choose_places
 from flows.series.reading import (
     PartRead,
@@ -84,9 +84,7 @@ def make_series(
         TroubleRemains: If scenes could not be asked for.
     """
     store = open_store(root, writable=False)
-    version = read_version(store, version_name)
-    if version is None:
-        raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
+    version = published_version(store, version_name)
     series = _series(catalogue, name)
     sensors = {
         part: block.sensor(catalogue.sensors[block.source], series.footprint_m)

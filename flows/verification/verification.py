@@ -14,12 +14,11 @@ from rich.text import Text
 
 from collectors.records import Stage
 from collectors.storage import Missing, open_store
-from collectors.transport import SetupError
 from flows.catalogue.blocks import SensorSource
 from flows.cells.state import count_unpaired, read_commit
 from flows.products.rows import PUBLISHED
 from flows.products.tables import from_arrow
-from flows.products.versions import Version, local_files, read_version
+from flows.products.versions import Version, local_files, published_version
 from flows.verification.byte_invariants import ByteInvariants
 from flows.verification.description_invariants import DescriptionInvariants
 from flows.verification.findings import Finding
@@ -53,9 +52,7 @@ def verify_dataset(
         SetupError: If there is no such version.
     """
     store = open_store(root, writable=False)
-    version = read_version(store, version_name)
-    if version is None:
-        raise SetupError(root, "holds no published version.", "Build one: terrapair build --root …")
+    version = published_version(store, version_name)
     manifest = version.manifest
     files = _check_files(store, version)
     rows_once = Finding(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from collectors.chips import Chip
     from collectors.sensors import Sensor
+    from collectors.series_records import Stack
 
 _DAY_MS: Final = 86_400_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,6 +83,27 @@ def candidate_rows(chips: Sequence[Chip], sensors: Mapping[str, Sensor]) -> ee.F
     return whole
 
 
+def qualifying(
+    scenes: ee.ImageCollection, footprint: ee.Geometry, zone: ee.ComputedObject, of: Sensor | Stack
+) -> ee.ImageCollection:
+    """Returns the scenes that pass a source's limits and hold a footprint.
+
+    Args:
+        scenes: Those near the footprint, in the window.
+        footprint: What has to lie inside a scene.
+        zone: The two digits of the footprint's UTM zone.
+        of: Says of which cloud and zone the scenes may be.
+    """
+    if of.cloud_property is not None and of.scene_cloud_limit_pct is not None:
+        scenes = scenes.filter(ee.Filter.lt(of.cloud_property, of.scene_cloud_limit_pct))
+    if of.zone_property is not None:
+        scenes = scenes.filter(ee.Filter.stringStartsWith(of.zone_property, zone))
+    # Last, because comparing outlines is the dear part.
+    return scenes.filter(
+        ee.Filter.contains(".geo", footprint, None, None, ee.ErrorMargin(_FOOTPRINT_ERROR_M))
+    )
+
+
 def _rows_of_collection(rows: list[list[Any]], sensor: Sensor, number: int) -> ee.FeatureCollection:
     """Returns the part of the expression that is about one collection of a sensor."""
     return ee.FeatureCollection(
@@ -98,14 +120,7 @@ def _rows_of_chip(row: ee.List, sensor: Sensor, number: int) -> ee.FeatureCollec
         .filterBounds(chip)
         .filterDate(ee.Date(row.get(8)), ee.Date(row.get(9)))
     )
-    if sensor.cloud_property is not None:
-        scenes = scenes.filter(ee.Filter.lt(sensor.cloud_property, sensor.scene_cloud_limit_pct))
-    if sensor.zone_property is not None:
-        scenes = scenes.filter(ee.Filter.stringStartsWith(sensor.zone_property, row.get(6)))
-    # Last, because comparing outlines is the dear part.
-    scenes = scenes.filter(
-        ee.Filter.contains(".geo", chip, None, None, ee.ErrorMargin(_FOOTPRINT_ERROR_M))
-    )
+    scenes = qualifying(scenes, chip, row.get(6), sensor)
 
     def with_rank(scene: ee.Image) -> ee.Image:
         day = ee.Number(scene.get("system:time_start")).divide(_DAY_MS).floor()

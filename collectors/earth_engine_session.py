@@ -124,6 +124,7 @@ class Session:
                         ),
                         service=SERVICE,
                         what=what,
+                        throttle=throttle,
                     )
                 except (Missing, TooBig) as error:
                     raise SetupError(SERVICE, f"{what}: {error}", _PROJECT) from error
@@ -157,31 +158,30 @@ class Session:
             count()
             return self._attempt(what, call)
 
-        return retrying(self._patience, once, service=SERVICE, what=what)
+        return retrying(self._patience, once, service=SERVICE, what=what, throttle=self._throttle)
 
     def _attempt(self, what: str, call: Callable[[], Answer]) -> Answer:
         """Sends a request once, and says what an error means."""
-        with self._throttle:
-            try:
-                return call()
-            except CLIENT_ERRORS as error:
-                if is_untrusted(error):
-                    raise untrusted(SERVICE, what) from error
-                trouble, status, text = diagnose(error)
-                if status == 429:
-                    self._throttle.ease()
-                seen = f"{what}: {text}"
-                if trouble is Trouble.TRANSIENT:
-                    raise TransientTrouble(SERVICE, seen, status) from error
-                if trouble is Trouble.TOO_BIG:
-                    raise TooBig(text) from error
-                if trouble is Trouble.MISSING:
-                    raise Missing(text) from error
-                if trouble is Trouble.REFUSED:
-                    raise SetupError(SERVICE, seen, CATALOGUE) from error
-                account = isinstance(self._identity[2], ServiceAccount)
-                remedy = _PROJECT if status == 403 else _ACCOUNT if account else _LOGIN
-                raise SetupError(SERVICE, seen, remedy) from error
+        try:
+            return call()
+        except CLIENT_ERRORS as error:
+            if is_untrusted(error):
+                raise untrusted(SERVICE, what) from error
+            trouble, status, text = diagnose(error)
+            if status == 429:
+                self._throttle.ease()
+            seen = f"{what}: {text}"
+            if trouble is Trouble.TRANSIENT:
+                raise TransientTrouble(SERVICE, seen, status) from error
+            if trouble is Trouble.TOO_BIG:
+                raise TooBig(text) from error
+            if trouble is Trouble.MISSING:
+                raise Missing(text) from error
+            if trouble is Trouble.REFUSED:
+                raise SetupError(SERVICE, seen, CATALOGUE) from error
+            account = isinstance(self._identity[2], ServiceAccount)
+            remedy = _PROJECT if status == 403 else _ACCOUNT if account else _LOGIN
+            raise SetupError(SERVICE, seen, remedy) from error
 
 
 def _holds(identity: tuple[str, str, Credentials]) -> bool:

@@ -25,7 +25,7 @@ from collectors.area_average import SourceWindow
 from collectors.chips import SceneGone
 from collectors.earth_engine import pixel_grid
 from collectors.earth_engine_answers import features, pixel_array
-from collectors.earth_engine_expressions import parse_row, scene_properties
+from collectors.earth_engine_expressions import parse_row, qualifying, scene_properties
 from collectors.earth_engine_session import CATALOGUE, SERVICE, Missing, TooBig
 from collectors.sensors import SCL_BAND, Quality
 from collectors.series_records import DatedScene, DatePixels
@@ -55,7 +55,6 @@ MISSING: Final = -9999.0
 0 dB is a value. No backscatter is near it."""
 
 _DAY_MS: Final = 86_400_000
-_FOOTPRINT_ERROR_M: Final = 1
 
 
 def resolve_stacks(
@@ -161,14 +160,7 @@ def _rows_of_ask(row: ee.List, stack: Stack) -> ee.FeatureCollection:
         scenes = scenes.filter(ee.Filter.listContains(name, value))
     if stack.group_property is not None:
         scenes = scenes.filter(ee.Filter.inList(stack.group_property, list(stack.groups)))
-    if stack.cloud_property is not None and stack.scene_cloud_limit_pct is not None:
-        scenes = scenes.filter(ee.Filter.lt(stack.cloud_property, stack.scene_cloud_limit_pct))
-    if stack.zone_property is not None:
-        scenes = scenes.filter(ee.Filter.stringStartsWith(stack.zone_property, row.get(6)))
-    # Last, because comparing outlines is the dear part.
-    scenes = scenes.filter(
-        ee.Filter.contains(".geo", footprint, None, None, ee.ErrorMargin(_FOOTPRINT_ERROR_M))
-    )
+    scenes = qualifying(scenes, footprint, row.get(6), stack)
 
     def as_row(scene: ee.Image) -> ee.Feature:
         grid = scene.select([stack.grid_band or 0]).projection()

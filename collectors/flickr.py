@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import flickrapi
 import requests
-from requests.adapters import HTTPAdapter
 
 from collectors.flickr_answers import (
     ExcessiveOffset,
@@ -34,18 +32,17 @@ from collectors.flickr_requests import (
     PhotoSearch,
 )
 from collectors.flickr_rows import SERVICE, UnreadableRow
+from collectors.http_client import HttpClient
 from collectors.licences import differences
 from collectors.transport import (
     SetupError,
     TransientTrouble,
     is_transient,
     network_trouble,
-    retrying,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
     from typing import Any
 
     from collectors.transport import Patience, Throttle
@@ -64,8 +61,8 @@ _QUIETED: Final = {
 }
 
 
-class Flickr:
-    """A client of Flickr's API for one key; may be used by several threads, and closed at the end.
+class Flickr(HttpClient):
+    """A client of Flickr's API for one key; `sent` is what Flickr counts against it.
 
     Attributes:
         url: Address of the REST endpoint.
@@ -102,46 +99,19 @@ class Flickr:
             raise SetupError(
                 SERVICE, "no API key, or no secret of it.", "Keys are issued to Pro accounts."
             )
+        super().__init__(
+            SERVICE, throttle=throttle, patience=patience, user_agent=user_agent, sleep=sleep
+        )
+        self.session.max_redirects = 0  # a redirected POST would arrive unsigned, as a GET
         self.url = url
         self._key = key
         self._secret = secret
-        self._throttle = throttle
-        self._patience = patience
         self._timeout_s = timeout_s
-        self._sleep = sleep
-        self._session = requests.Session()
-        self._session.max_redirects = 0  # a redirected POST would arrive unsigned, as a GET
-        if user_agent:
-            self._session.headers["User-Agent"] = user_agent
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=throttle.slots))
-        self._counting = threading.Lock()
-        self._calls = 0
         for name, level in _QUIETED.items():
             logging.getLogger(name).setLevel(level)
 
     def __repr__(self) -> str:
         return f"Flickr(url={self.url!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._session.close()
-
-    @property
-    def calls(self) -> int:
-        """Requests sent so far, every try counted: what Flickr counts against the key."""
-        return self._calls
 
     def search(self, wanted: PhotoSearch, page: int = 1) -> SearchPage:
         """Asks for one page of the photos taken in a box and a window of time.
@@ -220,33 +190,24 @@ class Flickr:
             TroubleRemains: If Flickr was not to be reached within the patience.
             SetupError: If the key is refused, the address is wrong, or a licence is unknown.
         """
-        return retrying(
-            self._patience,
-            lambda: read(read_answer(self._send(method, arguments))),
-            service=SERVICE,
-            what=method,
-            sleep=self._sleep,
-        )
+        return self.send(method, lambda: read(read_answer(self._call(method, arguments))))
 
-    def _send(self, method: str, arguments: dict[str, str]) -> bytes:
+    def _call(self, method: str, arguments: dict[str, str]) -> bytes:
         """Sends one signed request and returns the body of an answer with status 200."""
         client = flickrapi.FlickrAPI(
             self._key, self._secret, format="json", store_token=False, timeout=self._timeout_s
         )  # a new one each time: it is not made for threads, and holds no connection itself
         client.REST_URL = self.url
-        client.flickr_oauth.session = self._session
-        with self._throttle:
-            with self._counting:
-                self._calls += 1
-            try:
-                with network_trouble(SERVICE, method):
-                    body: bytes = client.do_flickr_call(method, **arguments)
-            except flickrapi.FlickrError as error:
-                raise self._trouble(error) from None  # its text is all that it knows
-            except requests.exceptions.RequestException as error:
-                raise SetupError(
-                    SERVICE, f"{self.url} cannot be asked ({error}).", "Check the address."
-                ) from error
+        client.flickr_oauth.session = self.session
+        try:
+            with network_trouble(SERVICE, method):
+                body: bytes = client.do_flickr_call(method, **arguments)
+        except flickrapi.FlickrError as error:
+            raise self._trouble(error) from None  # its text is all that it knows
+        except requests.exceptions.RequestException as error:
+            raise SetupError(
+                SERVICE, f"{self.url} cannot be asked ({error}).", "Check the address."
+            ) from error
         return body
 
     def _trouble(self, error: flickrapi.FlickrError) -> Exception:
@@ -256,7 +217,7 @@ class Flickr:
             return FlickrRefusal(0, str(error))
         status = int(match[1])
         if status == requests.codes.too_many_requests:
-            self._throttle.ease()
+            self.throttle.ease()
         if is_transient(status):
             return TransientTrouble(SERVICE, f"HTTP status {status}", status)
         if status == requests.codes.unauthorized:

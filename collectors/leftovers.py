@@ -49,13 +49,13 @@ def discard(store: Store, unfinished: StoredObject) -> None:
     Raises:
         ValueError: If it is a whole object, or the root is remote.
     """
-    if store.local_path("x") is None or not _UNFINISHED.search(unfinished.path):
+    if not store.is_local or not _UNFINISHED.search(unfinished.path):
         raise ValueError(f"{unfinished.path!r} is no unfinished file")
     (Path(store.root) / unfinished.path).unlink(missing_ok=True)
 
 
 def _walk(store: Store) -> Iterator[StoredObject]:
-    if store.local_path("x") is None:
+    if not store.is_local:
         return
     for folder, _, names in os.walk(store.root):
         for file in (Path(folder) / name for name in names if _UNFINISHED.search(name)):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from collectors.cores import CORES
+from collectors.http_client import HttpClient
 from collectors.photo_pictures import PictureRules, prepare
 from collectors.records import PhotoAbsence
 from collectors.transport import (
@@ -22,12 +22,10 @@ from collectors.transport import (
     TransientTrouble,
     is_transient,
     network_trouble,
-    retrying,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from requests import Response
 
@@ -55,8 +53,8 @@ _CHUNK: Final = 64 * 1024
 _Content: TypeAlias = bytes | PhotoAbsence
 
 
-class PhotoHost:
-    """A client of the photo host; may be used by several threads, and closed at the end."""
+class PhotoHost(HttpClient):
+    """A client of the photo host."""
 
     def __init__(
         self,
@@ -87,42 +85,17 @@ class PhotoHost:
             sleep: Waits the given seconds between tries.
             clock: Seconds, growing.
         """
-        self._throttle = throttle
-        self._patience = patience
+        super().__init__(
+            SERVICE, throttle=throttle, patience=patience, user_agent=user_agent, sleep=sleep
+        )
         self._allowed_hosts = allowed_hosts
         self._rules = rules or PictureRules()
         self._byte_limit = byte_limit
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
-        self._sleep = sleep
         self._clock = clock
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = user_agent
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=throttle.slots))
-        self._counting = threading.Lock()
-        self._requests = 0
+        self._receiving = threading.Lock()
         self._bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._session.close()
-
-    @property
-    def requests(self) -> int:
-        """Requests sent so far, every try counted."""
-        return self._requests
 
     @property
     def bytes(self) -> int:
@@ -146,13 +119,7 @@ class PhotoHost:
             return PhotoAbsence("too_small", f"at most {size.width} × {size.height} px")
         if not is_allowed(size.url, self._allowed_hosts):
             return PhotoAbsence("foreign_host", size.url)
-        found = retrying(
-            self._patience,
-            lambda: self._try(size.url),
-            service=SERVICE,
-            what=size.url,
-            sleep=self._sleep,
-        )
+        found = self.send(size.url, lambda: self._try(size.url))
         if isinstance(found, PhotoAbsence):
             return found
         with CORES:
@@ -160,11 +127,9 @@ class PhotoHost:
 
     def _try(self, url: str) -> _Content:
         """Makes one request for one file."""
-        with self._throttle, network_trouble(SERVICE, url):
-            with self._counting:
-                self._requests += 1
+        with network_trouble(SERVICE, url):
             try:
-                with self._session.get(
+                with self.session.get(
                     url, stream=True, allow_redirects=False, timeout=self._timeout_s
                 ) as response:
                     return self._content(url, response)
@@ -183,7 +148,7 @@ class PhotoHost:
         """Reads an answer without a file: returns an absence or raises."""
         status = response.status_code
         if status in _REFUSING:
-            self._throttle.ease()
+            self.throttle.ease()
         if status in _REFUSING or is_transient(status):
             raise TransientTrouble(SERVICE, f"{url}: HTTP status {status}", status)
         if status in _GONE:
@@ -208,7 +173,7 @@ class PhotoHost:
                 return PhotoAbsence("too_many_bytes", f"{url}: over {self._byte_limit} bytes")
             if self._clock() - started > self._deadline_s:
                 raise TransientTrouble(SERVICE, f"{url}: not whole after {self._deadline_s} s")
-        with self._counting:
+        with self._receiving:
             self._bytes += len(data)
         return bytes(data)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, quote_plus
@@ -129,7 +129,8 @@ class Patience:
     """How long transient trouble is borne.
 
     Attributes:
-        budget_s: No try begins later than this many seconds after the first one.
+        budget_s: No try begins later than this many seconds after the first one, without the time
+            that tries waited for their turn: a long queue is no trouble.
         first_wait_s: Upper end of the first random wait in seconds; it doubles with each try.
         longest_wait_s: Upper end of every random wait in seconds.
         answers: Counts how the tries end, and the waits; None if nobody wants to know.
@@ -147,10 +148,11 @@ def retrying(
     *,
     service: str,
     what: str,
+    throttle: AbstractContextManager[object] | None = None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Answer:
-    """Calls until the answer is there or the time budget is spent.
+    """Calls, each try in its turn, until the answer is there or the time budget is spent.
 
     The waits are exponential with full jitter, 0 to min(longest, first · 2ⁿ), so that many callers
     do not come back together. Source: Brooker, "Exponential Backoff And Jitter", AWS Architecture
@@ -161,6 +163,8 @@ def retrying(
         call: One try. It is repeated only on `TransientTrouble`.
         service: Name of the service, for the error.
         what: What is being asked for, for the error.
+        throttle: Entered for each try; what it raises is not tried again. None if the tries need no
+            turn.
         sleep: Waits the given seconds.
         clock: Seconds, growing.
 
@@ -173,22 +177,27 @@ def retrying(
         wait_random_exponential,
     )
 
-    started = clock()
+    started, queued = clock(), 0.0
 
     def is_spent(state: RetryCallState) -> bool:
-        return clock() - started + state.upcoming_sleep >= patience.budget_s
+        return clock() - started - queued + state.upcoming_sleep >= patience.budget_s
 
     def give_up(state: RetryCallState) -> Answer:
         last = state.outcome.exception() if state.outcome else None
         seen = last.what if isinstance(last, ServiceTrouble) else str(last)
         tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
         raise TroubleRemains(
-            service, f"{what}: given up after {tries} in {clock() - started:.0f} s; last: {seen}"
+            service,
+            f"{what}: given up after {tries} in {clock() - started - queued:.0f} s; last: {seen}",
         ) from last
 
     def once() -> Answer:
-        with nullcontext() if patience.answers is None else patience.answers.trying(service):
-            return call()
+        nonlocal queued
+        asked = clock()
+        with throttle or nullcontext():
+            queued += clock() - asked
+            with nullcontext() if patience.answers is None else patience.answers.trying(service):
+                return call()
 
     def wait(seconds: float) -> None:
         if patience.answers is not None:

@@ -50,8 +50,9 @@ def share_out(
         limit: How many of one owner; None for no limit.
 
     Returns:
-        (photos,) the chip of each photo, or −1; and (photos,) whether a chip that had room did not
-        take it for its owner's sake.
+        (photos,) the chip of each photo, or −1; and (photos,) whether a chip is left with room that
+        did not take it for its owner's sake. In the end, not when it was the photo's turn: who
+        looks at the same photos and chips again has to find the same.
     """
     photo, chip, distance = pairs
     order = np.lexsort((distance, photo))
@@ -62,7 +63,7 @@ def share_out(
         order = np.lexsort((by_id[chip], distance, photo))
         photo, chip = photo[order], chip[order]
     left = list(room)
-    chosen, passed_over = [-1] * photos, [False] * photos
+    chosen = [-1] * photos
     held = {} if limit is None else dict(limit.held)
     for start in range(0, len(photo), _PAIRS_AT_ONCE):
         block = slice(start, start + _PAIRS_AT_ONCE)
@@ -72,12 +73,14 @@ def share_out(
             if limit is not None:
                 key = (j, limit.owners[i])
                 if held.get(key, 0) >= limit.most:
-                    passed_over[i] = True
                     continue
                 held[key] = held.get(key, 0) + 1
             chosen[i] = j
             left[j] -= 1
-    return np.array(chosen, dtype=np.intp), np.array(passed_over, dtype=np.bool_)
+    given = np.array(chosen, dtype=np.intp)
+    beside_room = np.zeros(photos, dtype=np.bool_)
+    beside_room[photo[np.array(left, dtype=np.intp)[chip] > 0]] = True
+    return given, beside_room & (given < 0)
 
 
 def lower_median(days: Iterable[date]) -> date:

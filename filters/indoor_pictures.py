@@ -117,7 +117,8 @@ def decode(data: bytes, formats: Sequence[str]) -> Image.Image | Unreadable:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return Unreadable(str(error))
     except _BROKEN as error:
-        return Unreadable(f"not a whole {_listed(formats)}: {error}")
+        why = str(error).partition(" <")[0]  # Pillow names the object that it read from
+        return Unreadable(f"not a whole {_listed(formats)}: {why}")
 
 
 def _objection(picture: Image.Image, data: bytes) -> Unreadable | None:

@@ -36,12 +36,13 @@ from flows.commands.console import (
 from flows.commands.order_options import (
     Box,
     Cells,
-    Day,
     Polygons,
     Region,
     Regions,
     Seed,
     Sensors,
+    Since,
+    Until,
 )
 from flows.prefect_runs import run_with_prefect as _run_with_prefect
 
@@ -145,8 +146,8 @@ def build(
     regions: Regions = None,
     root: Root = "dataset",
     catalog: CatalogFile = None,
-    since: Day = None,
-    until: Day = None,
+    since: Since = None,
+    until: Until = None,
     cells: Cells = None,
     seed: Seed = None,
     accept_changed_rules: Changed = False,
@@ -176,8 +177,8 @@ def backfill(
     region: Region = None,
     bbox: Box = None,
     geojson: Polygons = None,
-    since: Day = None,
-    until: Day = None,
+    since: Since = None,
+    until: Until = None,
     sensor: Sensors = None,
     catalog: CatalogFile = None,
     cells: Cells = None,

@@ -55,7 +55,8 @@ def examine(catalogue_path: Path | None, root: str | None = None) -> list[Check]
         path = find_catalogue(catalogue_path)
         catalogue = load_catalogue(path)
         check_products(catalogue)
-        return f"{path}: {len(catalogue.regions)} regions, {', '.join(catalogue.sensors)}"
+        regions = "1 region" if len(catalogue.regions) == 1 else f"{len(catalogue.regions)} regions"
+        return f"{path}: {regions}, {', '.join(catalogue.sensors)}"
 
     checks.append(_check("catalogue", settings, look_at_catalogue))
     checks.append(_check("flickr", settings, lambda: _look_at_flickr(settings)))

@@ -117,7 +117,10 @@ class Batches:
         if path is not None:
             # Missing: another run of the same order has finished and tidied up.
             with suppress(Missing):
-                return self._read(path)
+                found = self._read(path)
+                if all(one.location is None for one in found):
+                    self._empty.add(path)
+                return found
         path = self._store_batch(item_ids, work(), beside)
         try:
             return self._read(path)
@@ -153,7 +156,7 @@ class Batches:
         return tuple(finished)
 
     def clear(self, left: Iterable[str] = ()) -> None:
-        """Removes the shards of this work that no row can name any more.
+        """Removes the shards of this work, made or found, that no row can name any more.
 
         Those hold verdicts alone, or photos that were laid out in other shards. Shards of chips are
         left, named or not: another run may be about to name them.

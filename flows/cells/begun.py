@@ -22,11 +22,11 @@ class Begun(Generic[Result]):
     """Work on some items, begun side by side.
 
     Attributes:
-        keep_going: Raises if the run has been stopped.
+        see_stop: Raises if the run has been stopped.
         futures: One for each item, in their order.
     """
 
-    keep_going: Callable[[], None]
+    see_stop: Callable[[], None]
     futures: list[Future[Result]] = field(default_factory=list)
 
     def results(self) -> list[Result]:
@@ -39,7 +39,7 @@ class Begun(Generic[Result]):
             return [future.result() for future in self.futures]
         except BaseException:
             self.drop()
-            self.keep_going()  # what a closed pool or a cut connection says is not the reason
+            self.see_stop()  # what a closed pool or a cut connection says is not the reason
             raise
         finally:
             self.futures.clear()  # a batch of chips is 100 MB, and may be packed by now

@@ -11,12 +11,12 @@ from collectors.transport import SetupError, TroubleRemains
 from flows.cells.batches import Batches, ShardRemovedError
 from flows.cells.blocked import names_blocked
 from flows.cells.chip_stage import ChipStage
-from flows.cells.forgetting import forget_in_cell, newest_generation
+from flows.cells.forgetting import forget_in_cell
 from flows.cells.forgotten_files import find_purge
 from flows.cells.orders import Order, Summary
 from flows.cells.photo_layout import lay_out
 from flows.cells.photo_stage import PhotoStage
-from flows.cells.state import CellState, commit_cell, load_cell
+from flows.cells.state import CellState, commit_cell, load_cell, newest_generation
 from flows.cells.steps import Steps
 from flows.cells.sweep_marks import check_sweeps
 from flows.cells.work import CellWork
@@ -54,9 +54,10 @@ def collect_cell(
 
     Raises:
         SetupError: If the set-up is wrong, or the cell was judged by other rules.
-        TroubleRemains: If a service did not answer in time; what was finished is kept.
+        TroubleRemains: If a service did not answer in time, or others committed first again and
+            again; what was finished is kept.
     """
-    summary = Summary()
+    summary, made = Summary(), False
     for _ in range(TRIES):
         blocks = services.renew_blocks()
         state = load_cell(services.store, order.cell_id)
@@ -67,14 +68,11 @@ def collect_cell(
         now, committed = _collect_once(order, state, services, summary, tell)
         if committed is None:
             continue
+        made = made or committed  # a stopped run's work, perhaps, before this order's own
         if now >= order.now:
-            summary.cells["committed" if committed else "unchanged"] += 1
+            summary.cells["committed" if made else "unchanged"] += 1
             return summary
-    raise SetupError(
-        order.cell_id,
-        f"another writer committed first, {TRIES} times in a row.",
-        "See that no more than a few builds work on the same cells.",
-    )
+    raise TroubleRemains(order.cell_id, f"others committed first, {TRIES} times in a row")
 
 
 def _collect_once(
@@ -88,7 +86,8 @@ def _collect_once(
 
     Returns:
         When the work counts from (a stopped run's own time, if one was found), and whether a
-        generation was committed; None if another writer was first.
+        generation was committed; None if it has to be begun again, because another writer was
+        first or something in it was forgotten meanwhile.
     """
     rules, flickr = services.catalogue.rules, services.catalogue.flickr
     generation = state.generation + 1
@@ -117,9 +116,10 @@ def _collect_once(
             steps.clear()
             batches.clear()
             return now, False
-        if names_blocked(done, services.renew_blocks()):
+        if names_blocked(done, services.renew_blocks()):  # not needed, but laying out takes time
             steps.clear()
-            return now, None  # somebody has asked meanwhile: begin again without
+            _forget_again(order, services)
+            return now, None
         new = lay_out(services.store, done, state.shards, services.catalogue.sensors)
     except ShardRemovedError as error:
         if newest_generation(services.store, order.cell_id) > state.generation:
@@ -127,15 +127,21 @@ def _collect_once(
             return now, None  # another writer was first, and has tidied up
         raise _removed(error.path, order.cell_id) from error
     _check_shards(state, new, services)
-    first = commit_cell(services.store, new, services.catalogue, order.seed)
+    # The parts are written, then the list is read, then the commit is made. Who forgets writes the
+    # list, then looks for commits and for parts of generations to come (`forget_in_cell`), and
+    # where those name something makes a generation of that number. So either the list is seen here,
+    # or the parts are seen there: then this commit fails, or is the one that is cleaned there. It
+    # is safe wherever this run dies, and nothing is left to be looked at after the commit.
+    committed = commit_cell(
+        services.store, new, services.catalogue, order.seed,
+        may_commit=lambda: not names_blocked(new, services.renew_blocks()),
+    )  # fmt: skip
     steps.clear()
-    if not first:
+    if not committed:
+        if names_blocked(new, services.blocks):
+            _forget_again(order, services)  # the parts, which a forgetting may not have seen
         return now, None
     batches.clear(set(done.shards) - set(state.shards) - set(new.shards))
-    # Who forgets writes the list first and then looks at the cells, and here it is the other way
-    # round: one of the two sees what the other did.
-    if names_blocked(new, services.renew_blocks()):
-        _forget_again(order, services)
     return now, True
 
 

@@ -15,8 +15,9 @@ from filters.sampling import photo_hash
 from filters.scenes import rank
 from filters.spots import Spot
 from flows.cells.begun import begin_ahead
-from flows.cells.chip_batches import chip_batches
+from flows.cells.chip_batches import chip_batches, name_of_task
 from flows.cells.chip_work import chip_row, fetch_chip, pair_row
+from flows.cells.picture_comparison import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,7 +74,9 @@ class ChipStage:
         """Returns the cell's state with chips and pairs; not yet committed."""
         self._sensors = self.work.services.catalogue.sensors
         self._placed_with = {row.chip_id: row.generation for row in self.state.chips}
-        placed = self.work.steps.remember("placed", Placed, self._place)
+        # A photo that is gone, or came anew, since a stopped run: that was placed without knowing.
+        step = f"placed-{name_of(self.state.photos)}"
+        placed = self.work.steps.remember(step, Placed, self._place)
         chips = self._fetch(placed)
         state = self._settle(self._pair(placed, chips), chips)
         self._count(state)
@@ -162,20 +165,31 @@ class ChipStage:
     def _fetch(self, placed: Placed) -> list[ChipRow]:
         """Fetches the new chips, batch after batch; the next are begun while one is stored."""
         rows: list[ChipRow] = []
-        batches = chip_batches(placed.chips)
+        batches = [(one, self._task(one, placed)) for one in chip_batches(placed.chips)]
 
-        def begin(batch: Sequence[Chip]) -> Begun[Piece] | None:
-            if self.work.batches.holds([chip.chip_id for chip in batch]):
+        def begin(asked: tuple[Sequence[Chip], str]) -> Begun[Piece] | None:
+            batch, task = asked
+            if self.work.batches.holds([chip.chip_id for chip in batch], task):
                 return None
             return self._begin(batch, placed)
 
         with closing(begin_ahead(self.work.services.room_ahead, batches, begin)) as begun:
-            for batch, early in begun:
+            for (batch, task), early in begun:
                 work = partial(self._finish, batch, placed, early)
-                done = self.work.batches.run([chip.chip_id for chip in batch], work)
+                ids = [chip.chip_id for chip in batch]
+                done = self.work.batches.run(ids, work, beside=task)
                 rows += [self._row(chip, one) for chip, one in zip(batch, done, strict=True)]
                 self.tell(sum(row.kept for row in rows))
         return rows
+
+    def _task(self, chips: Sequence[Chip], placed: Placed) -> str:
+        """Returns a name of what is asked of a batch of chips."""
+        tried = {
+            chip.chip_id: placed.scenes[chip.chip_id][: self._sensors[chip.sensor].candidates]
+            for chip in chips
+        }
+        again = [chip.chip_id for chip in chips if chip.chip_id in self._placed_with]
+        return name_of_task(chips, tried, dict.fromkeys(again, self.work.generation))
 
     def _begin(self, chips: Sequence[Chip], placed: Placed) -> Begun[Piece]:
         def fetch(chip: Chip) -> Piece:

@@ -16,7 +16,9 @@ from collectors.transport import SetupError
 from filters.time_bins import time_bin
 from flows.cells.batches import Location
 from flows.cells.blocked import forgotten_row, holds_blocked, newest_tables
-from flows.cells.state import COMMITS, CellState, commit_cell, load_cell
+from flows.cells.state import CellState, commit_cell, generation_of, load_cell, newest_generation
+from flows.cells.steps import Steps
+from flows.cells.sweep_marks import check_sweeps
 from flows.products.block_list import is_token
 from flows.products.tables import read_parquet
 
@@ -34,6 +36,9 @@ TRIES: Final = 5
 
 REOPENED: Final = "reopened"
 """How a survey ended that had met its quota, of which photos were forgotten since."""
+
+ORDER_KEY: Final = "forgetting"
+"""Stands in the path of a forgetting's sign of life where a build's steps have their order."""
 
 _AS_MEMBER: Final = frozenset({"no_scene", "all_refused"})
 """Reasons of photos that are in a chip for which no scene was found."""
@@ -148,6 +153,7 @@ def forget_in_cell(
 
     Raises:
         SetupError: If others committed first again and again.
+        TroubleRemains: If a sweep is going on.
     """
     for _ in range(TRIES):
         newest = newest_generation(store, cell_id)
@@ -156,9 +162,15 @@ def forget_in_cell(
         ) and (not _is_awaited(store, cell_id, newest, blocks)):
             return Gone(), newest
         state = load_cell(store, cell_id)
+        # A shard that is written anew may lie there already, old, from a try that was stopped: it
+        # must not be swept away as it is committed.
+        steps = Steps.of(store, cell_id, state.generation + 1, ORDER_KEY)
+        check_sweeps(store, cell_id, steps.show_presence())
         gone = find_gone(store, state, blocks, catalogue.sensors)
         new = take_out(state, gone, blocks, _rewrite_shards(store, state, gone, blocks))
-        if commit_cell(store, new, catalogue, seed):
+        committed = commit_cell(store, new, catalogue, seed)
+        steps.clear()  # that generation is made, by this or by another writer
+        if committed:
             return gone, new.generation
     raise SetupError(
         cell_id,
@@ -167,23 +179,14 @@ def forget_in_cell(
     )
 
 
-def newest_generation(store: Store, cell_id: str) -> int:
-    """Returns the number of a cell's newest generation; 0 if it has none."""
-    return max(
-        (int(path.rsplit("/", 1)[1].removesuffix(".json"))
-         for path in store.list(f"{COMMITS}/{cell_id}")),
-        default=0,
-    )  # fmt: skip
-
-
 def _is_awaited(store: Store, cell_id: str, newest: int, blocks: BlockList) -> bool:
     """Says whether parts lie there which a build may be about to name, and which hold something.
 
-    They cannot be removed before the build's commit can no longer succeed.
+    They cannot be removed before the build's commit can no longer succeed. A build reads the block
+    list between its parts and its commit: one whose parts are not seen here will see the list.
     """
     return any(
-        int(path.rsplit("/", 1)[1].split("-")[0]) > newest
-        and holds_blocked(read_parquet(store.read(path)), blocks)
+        generation_of(path) > newest and holds_blocked(read_parquet(store.read(path)), blocks)
         for path in store.list(f"parts/{cell_id}")
     )
 
@@ -272,8 +275,11 @@ def _rewrite_shards(
 
 
 def _without_names(row: dict[str, Any], items: frozenset[str], blocks: BlockList) -> dict[str, Any]:
-    """Returns a row of an index that does not name what has to go."""
-    verdict = row["verdict"]
+    """Returns a row of an index that does not name what has to go.
+
+    What the batch was asked for goes from all rows: it was reckoned from all its chips' days.
+    """
+    verdict, row = row["verdict"], row | {"beside": ""}
     if verdict.get("detail") not in items:
         return row
     return row | {"verdict": verdict | {"detail": blocks.token(verdict["detail"])}}

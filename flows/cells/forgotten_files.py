@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from collectors.shards import read_index, shard_paths
 from collectors.storage import Missing
 from flows.cells.blocked import holds_blocked, newest_tables
-from flows.cells.state import COMMITS, read_commit
+from flows.cells.forgetting import ORDER_KEY
+from flows.cells.state import COMMITS, generation_of, read_commit
 from flows.products.block_list import is_token
 from flows.products.tables import read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from collectors.storage import Store
     from flows.products.block_list import BlockList
@@ -36,7 +37,7 @@ class Purge:
         generations: The purged generations.
         parts: Paths of parts.
         shards: Paths of shards.
-        steps: Paths of steps of builds that were stopped, or are going on.
+        steps: Paths of steps of builds that were stopped, or are going on; in this order.
     """
 
     cell_id: str
@@ -46,8 +47,8 @@ class Purge:
     steps: tuple[str, ...]
 
     def remove(self, store: Store) -> None:
-        """Removes it."""
-        for path in (*self.parts, *self.shards, *self.steps):
+        """Removes it: a shard after the steps that go for its sake, should this be stopped."""
+        for path in (*self.parts, *self.steps, *self.shards):
             store.delete(path)
 
 
@@ -61,10 +62,7 @@ def find_purge(store: Store, cell_id: str, blocks: BlockList, *, planned: bool =
         planned: Whether the cell's newest generation, which may name something, is still to be
             followed by one that does not.
     """
-    numbers = sorted(
-        int(path.rsplit("/", 1)[1].removesuffix(".json"))
-        for path in store.list(f"{COMMITS}/{cell_id}")
-    )
+    numbers = sorted(map(generation_of, store.list(f"{COMMITS}/{cell_id}")))
     present = set(store.list(f"parts/{cell_id}"))
     newest = numbers[-1] if numbers else 0
     photos, rejects = newest_tables(store, cell_id, newest)
@@ -83,23 +81,38 @@ def find_purge(store: Store, cell_id: str, blocks: BlockList, *, planned: bool =
         ):  # fmt: skip
             purged.add(number)
         (of_purged if number in purged else of_others).update(paths, commit["shards"])
-    parts = [
-        path for path in sorted(present - of_others)
-        if path in of_purged or _part_names(store, path, newest, blocks)
-    ]  # fmt: skip
+    # Parts of a generation that was passed, and that no commit names, are named by none any more.
+    # They go whatever stands in them: one of chips tells a place, and names no photo.
+    parts = [path for path in sorted(present - of_others) if generation_of(path) <= newest]
     shards = [
         path for path in shard_paths(store, cell_id)
         if path not in of_others and (path in of_purged or _shard_names(store, path, blocks))
     ]  # fmt: skip
-    steps = [path for path in store.list(f"steps/{cell_id}") if _step_names(store, path, blocks)]
+    there = store.list(f"steps/{cell_id}")
+    steps = [path for path in there if _is_old_sign(path, newest)]
+    steps += _steps_to_go(store, there, blocks, loose=not of_purged.issuperset(shards))
     return Purge(cell_id, frozenset(purged), tuple(parts), tuple(shards), tuple(steps))
 
 
-def _part_names(store: Store, path: str, newest: int, blocks: BlockList) -> bool:
-    """Says whether a part that no commit names, and none can name any more, holds something."""
-    if int(path.rsplit("/", 1)[1].split("-", 1)[0]) > newest:
-        return False
-    return holds_blocked(read_parquet(store.read(path)), blocks)
+def _steps_to_go(
+    store: Store, there: Sequence[str], blocks: BlockList, *, loose: bool
+) -> list[str]:
+    """Returns all steps of a cell if one names something, or if finished work goes: else none.
+
+    They build upon one another: asked anew, a search brings other photos than were placed. Those
+    that name something come last, so that a purge that was stopped finds them all again.
+
+    Args:
+        store: The dataset.
+        there: What lies among the cell's steps.
+        blocks: The block list.
+        loose: Whether shards go that no commit names.
+    """
+    steps = [path for path in there if path.endswith(".json.gz")]
+    named = {path for path in steps if _step_names(store, path, blocks)}
+    if not named and not loose:
+        return []
+    return sorted(steps, key=lambda path: (path in named, path))
 
 
 def _shard_names(store: Store, path: str, blocks: BlockList) -> bool:
@@ -113,13 +126,16 @@ def _shard_names(store: Store, path: str, blocks: BlockList) -> bool:
 
 def _step_names(store: Store, path: str, blocks: BlockList) -> bool:
     """Says whether what a build decided on its way names something."""
-    if not path.endswith(".json.gz"):
-        return False
     try:
         step = json.loads(gzip.decompress(store.read(path)))
     except Missing:
         return False
     return _is_named(step, blocks)
+
+
+def _is_old_sign(path: str, newest: int) -> bool:
+    """Says whether a forgetting left a sign of life that has made its generation and died."""
+    return f"-{ORDER_KEY}-" in path and generation_of(path) <= newest
 
 
 def _is_named(value: Any, blocks: BlockList) -> bool:

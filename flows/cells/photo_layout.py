@@ -19,7 +19,7 @@ from collectors.storage import Missing
 from collectors.transport import TroubleRemains
 from flows.cells.batches import ShardRemovedError
 from flows.cells.photo_work import kept_verdict
-from flows.samples.members import MemberPlace, merged_ranges
+from flows.samples.members import MemberPlace, cut, merged_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -148,24 +148,18 @@ def _place(lon: float, lat: float) -> int:
 def _read(store: Store, rows: Sequence[PhotoRow]) -> list[tuple[PhotoRow, bytes]]:
     """Returns the photos' bytes, held to their checksums."""
     places = [MemberPlace(row.shard, row.offset, row.size, row.sha256) for row in rows]
-    read: dict[str, list[tuple[int, bytes]]] = {}
+    read = []
     for one in merged_ranges(places, _READ_ALONG):
         try:
-            data = store.read_range(one.path, one.offset, one.size)
+            read.append((one, store.read_range(one.path, one.offset, one.size)))
         except Missing as error:
             raise ShardRemovedError(one.path) from error
-        read.setdefault(one.path, []).append((one.offset, data))
-    found = []
-    for row in rows:
-        start, data = next(
-            one for one in reversed(read[row.shard]) if one[0] <= row.offset
-        )  # fmt: skip
-        own = data[row.offset - start : row.offset - start + row.size]
-        if hashlib.sha256(own).hexdigest() != row.sha256:
+    found = list(zip(rows, cut(places, read), strict=True))
+    for row, data in found:
+        if hashlib.sha256(data).hexdigest() != row.sha256:
             raise TroubleRemains(
                 "storage",
                 f"{store.uri(row.shard)} does not hold photo {row.photo_id} with the checksum that"
                 " was written; remove that file, and its photos are downloaded anew",
             )
-        found.append((row, own))
     return found

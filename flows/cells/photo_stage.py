@@ -39,6 +39,10 @@ year, because Flickr lists the newest uploads first and a few pages would be no 
 FULL_PAGE: Final = 250
 """Results of one search; what fits into it needs no strata."""
 
+INDEX_LAG: Final = timedelta(days=1)
+"""Uploads so much older than the last survey are searched for again. Flickr's index lists a photo
+some time after its upload, and says nowhere how long; what is known costs a place on a page."""
+
 REVISITED: Final = frozenset({"over_quota", "owner_share", "outside_region", "outside_window"})
 """Reasons that hold for one order only: another region, window or quota may want the photo."""
 
@@ -77,10 +81,11 @@ class PhotoStage:
         here = [row for row in self.state.photos if self.work.order.ground.holds(row.lon, row.lat)]
         for row in here:
             self._held.add(row)
-        since = searched_until(self.state.surveyed, self.work.order, self.quota)
-        if self._held.total >= self.quota or (since is not None and since >= self.work.now):
+        until = searched_until(self.state.surveyed, self.work.order, self.quota)
+        if self._held.total >= self.quota or (until is not None and until >= self.work.now):
             self._say_short()
             return self.state
+        since = None if until is None else until - INDEX_LAG
         survey = self._start()
         while (ending := survey.ending(self._held.total)) is None:
             survey = self._search(survey, since)

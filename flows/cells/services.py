@@ -103,10 +103,18 @@ class Services:
             RunStopped: If the run has been stopped.
             BudgetSpent: If too little is left of a budget to begin with more.
         """
-        if self.stop.is_set():
-            raise RunStopped
+        self.see_stop()
         if self.limits is not None and self.limits.ledger is not None:
             self.limits.ledger.check()
+
+    def see_stop(self) -> None:
+        """Looked at when work has failed: after a stop, that is the reason.
+
+        Raises:
+            RunStopped: If the run has been stopped.
+        """
+        if self.stop.is_set():
+            raise RunStopped
 
     def begin(
         self, pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item]
@@ -117,13 +125,13 @@ class Services:
             RunStopped: If the run has been stopped.
         """
         self.keep_going()
-        begun: Begun[Result] = Begun(self.keep_going)
+        begun: Begun[Result] = Begun(self.see_stop)
         try:
             for item in items:
                 begun.futures.append(pool.submit(work, item))
         except BaseException:
             begun.drop()
-            self.keep_going()  # what a closed pool says is not the reason
+            self.see_stop()  # what a closed pool says is not the reason
             raise
         return begun
 

@@ -12,7 +12,7 @@ from flows.products.rows import ROWS, ChipRow, PairRow, PhotoRow, RejectRow, Row
 from flows.products.tables import from_arrow, parquet_bytes, part_schema, read_parquet, to_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
@@ -147,13 +147,23 @@ def commit_path(cell_id: str, generation: int) -> str:
     return f"{COMMITS}/{cell_id}/{generation:06d}.json"
 
 
+def generation_of(path: str) -> int:
+    """Returns the generation that a commit is, or for which a part or a step was written."""
+    return int(path.rsplit("/", 1)[1].removesuffix(".json").split("-", 1)[0])
+
+
 def latest_generations(store: Store) -> dict[str, int]:
     """Returns the newest generation of every cell of a dataset, by one listing."""
     latest: dict[str, int] = {}
     for path in store.list(COMMITS):
-        _, cell_id, name = path.split("/")
-        latest[cell_id] = max(latest.get(cell_id, 0), int(name.removesuffix(".json")))
+        cell_id = path.split("/")[1]
+        latest[cell_id] = max(latest.get(cell_id, 0), generation_of(path))
     return latest
+
+
+def newest_generation(store: Store, cell_id: str) -> int:
+    """Returns the number of a cell's newest generation; 0 if it has none."""
+    return max(map(generation_of, store.list(f"{COMMITS}/{cell_id}")), default=0)
 
 
 def read_commit(store: Store, cell_id: str, generation: int) -> dict[str, Any]:
@@ -164,10 +174,9 @@ def read_commit(store: Store, cell_id: str, generation: int) -> dict[str, Any]:
 
 def load_cell(store: Store, cell_id: str) -> CellState:
     """Returns a cell's newest state; generation 0 if it has none."""
-    names = store.list(f"{COMMITS}/{cell_id}")
-    if not names:
+    generation = newest_generation(store, cell_id)
+    if not generation:
         return CellState(cell_id)
-    generation = max(int(name.rsplit("/", 1)[1].removesuffix(".json")) for name in names)
     commit = read_commit(store, cell_id, generation)
     parts = {name: read_parquet(store.read(path)) for name, path in commit["parts"].items()}
     return CellState(
@@ -185,7 +194,13 @@ def load_cell(store: Store, cell_id: str) -> CellState:
     )
 
 
-def commit_cell(store: Store, state: CellState, catalogue: Catalogue, seed: int) -> bool:
+def commit_cell(
+    store: Store,
+    state: CellState,
+    catalogue: Catalogue,
+    seed: int,
+    may_commit: Callable[[], bool] = lambda: True,
+) -> bool:
     """Writes a cell's new state and makes it visible by one exclusive write.
 
     Args:
@@ -193,10 +208,12 @@ def commit_cell(store: Store, state: CellState, catalogue: Catalogue, seed: int)
         state: The whole new state; its `generation` is the one to create.
         catalogue: Gives the schemas.
         seed: The dataset's seed, written down.
+        may_commit: Asked once the parts lie there, so that whoever looks at them from then on sees
+            what is about to be committed.
 
     Returns:
-        True if this state is now the cell's generation; False if another writer was first, and
-        the work has to start again from what that one committed.
+        True if this state is now the cell's generation; False if another writer was first, or it
+        may not be committed, and the work has to start again from what is committed.
     """
     state = state.ordered()
     parts = {}
@@ -206,6 +223,8 @@ def commit_cell(store: Store, state: CellState, catalogue: Catalogue, seed: int)
         path = f"parts/{state.cell_id}/{state.generation:06d}-{digest}-{product}.parquet"
         store.create(path, data)
         parts[product] = path
+    if not may_commit():
+        return False
     commit = {
         "schema": catalogue.schema_name,
         "cell": state.cell_id,

@@ -7,6 +7,7 @@ committed (or turned out to hold nothing new) its steps have done their work and
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -92,14 +93,16 @@ class Steps:
             decide: Called once, if nothing is written under the name.
         """
         path = f"{self.prefix}{self.moment}{name}.json.gz"
-        try:
+        with suppress(Missing):
             return self._read(path, kind)
-        except Missing:
-            pass
         decided = decide()
         # mtime=0: the same decision has the same bytes, so that reading back recognises it.
         data = gzip.compress(adapter(kind).dump_json(decided), compresslevel=5, mtime=0)
-        return decided if self.store.create(path, data) else self._read(path, kind)
+        while not self.store.create(path, data):
+            # Missing: whoever decided first has finished, and has tidied up.
+            with suppress(Missing):
+                return self._read(path, kind)
+        return decided
 
     def _read(self, path: str, kind: Callable[..., Decided]) -> Decided:
         found: Decided = adapter(kind).validate_json(gzip.decompress(self.store.read(path)))

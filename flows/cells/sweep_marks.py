@@ -33,5 +33,7 @@ def check_sweeps(store: Store, cell_id: str, present: datetime) -> None:
     for mark in store.objects(SWEEPS):
         if present - mark.modified_at <= MARK_LASTS:
             raise TroubleRemains(
-                "storage", f"cell {cell_id} cannot be begun while {store.root} is swept"
+                "storage",
+                f"cell {cell_id} cannot be begun while {store.root} is swept; run the same command"
+                " again when that has ended",
             )

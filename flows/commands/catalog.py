@@ -18,6 +18,7 @@ from flows.commands.console import (
     plain_errors,
     stop,
 )
+from flows.commands.display import say, showing
 
 Version = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time
@@ -49,6 +50,9 @@ def catalog_overview(
     Example: `terrapair catalog --root ./dataset`
     """
     if context.invoked_subcommand is not None:
+        if root is not None or catalog is not None or as_json:
+            name = context.invoked_subcommand
+            stop(f"give options behind the subcommand: terrapair catalog {name} …", WRONG_USE)
         return
     from flows.inspection.overview import show_overview
 
@@ -161,7 +165,9 @@ def catalog_show(
         )
         shape = Shape(columns, limit, offset, version)
         if export is not None:
-            write_rows(Console(stderr=as_json), root, selection, shape, export)
+            with showing() as progress:
+                written = write_rows(root, selection, shape, export, progress)
+            say(Console(stderr=as_json), written)
         else:
             show_rows(Console(), root, selection, shape, as_json=as_json)
 

@@ -6,11 +6,13 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from flows.progress import Progress
 
 _OFTEN_S: Final = 0.1
 """The display is told at most this often."""
@@ -22,27 +24,29 @@ def say(console: Console, line: str) -> None:
 
 
 @contextlib.contextmanager
-def showing(console: Console | None = None) -> Iterator[Callable[[str, int, int], None]]:
+def showing(console: Console | None = None) -> Iterator[Progress]:
     """Shows how far something is, on standard error, where that is a terminal."""
     console = console or Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+    bar = bars.Progress(
+        bars.TextColumn("{task.description}", markup=False), bars.BarColumn(),
+        bars.MofNCompleteColumn(), bars.TimeRemainingColumn(),
         console=console, transient=True, disable=not console.is_terminal,
         redirect_stdout=False,  # what is piped elsewhere stays what it is
     )  # fmt: skip
-    task = bar.add_task("", total=None, visible=False)
-    told = 0.0
-    last = ""
+    task: bars.TaskID | None = None
+    told, last = 0.0, ""
 
     def progress(what: str, done: int, of: int) -> None:
-        nonlocal told, last
+        nonlocal task, told, last
         now = time.monotonic()
-        if what != last:
-            bar.reset(task, total=of, description=what, visible=True)
+        if task is None or what != last:
+            if task is not None:
+                bar.remove_task(task)
+            task = bar.add_task(what, total=of or None)
             last, told = what, 0.0
         if now - told >= _OFTEN_S or done == of:
             told = now
-            bar.update(task, completed=done, total=of)
+            bar.update(task, completed=done, total=of or None)
 
     with bar:
         yield progress

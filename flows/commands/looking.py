@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from flows.commands.console import FAILED, AsJson, CatalogFile, Root, plain_errors
+from flows.commands.display import showing
 
 
 def verify(
@@ -28,7 +29,8 @@ def verify(
     from flows.verification.verification import show_findings, verify_dataset
 
     with plain_errors():
-        findings = verify_dataset(root, version, find_key(read_settings()))
+        with showing() as progress:
+            findings = verify_dataset(root, version, find_key(read_settings()), progress)
         show_findings(Console(), findings, as_json=as_json)
         if any(finding.broken for finding in findings):
             raise typer.Exit(FAILED)

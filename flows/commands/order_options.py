@@ -22,9 +22,20 @@ Box = Annotated[
 Polygons = Annotated[
     Optional[Path], typer.Option(help="A file of polygons in degrees.")  # noqa: UP045
 ]
-Day = Annotated[
-    Optional[datetime], typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")  # noqa: UP045
-]
+Since = Annotated[
+    Optional[datetime],  # noqa: UP045
+    typer.Option(
+        formats=["%Y-%m-%d"], metavar="YYYY-MM-DD",
+        help="First day of capture, local; the catalogue's `taken_since` by default.",
+    ),
+]  # fmt: skip
+Until = Annotated[
+    Optional[datetime],  # noqa: UP045
+    typer.Option(
+        formats=["%Y-%m-%d"], metavar="YYYY-MM-DD",
+        help="Last day of capture, local; today by default.",
+    ),
+]  # fmt: skip
 Sensors = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(help="Pair with this sensor; may be given several times."),

@@ -13,20 +13,20 @@ import typer
 from rich.console import Console
 
 from flows.commands.console import WRONG_USE, AsJson, CatalogFile, Root, plain_errors, stop
+from flows.commands.display import showing
 from flows.commands.order_options import (
     Box,
     Cells,
-    Day,
     Polygons,
     Region,
     Regions,
     Seed,
     Sensors,
+    Since,
+    Until,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from collectors.storage import Store
     from flows.runs.running import Task
 
@@ -37,8 +37,8 @@ def plan(
     region: Region = None,
     bbox: Box = None,
     geojson: Polygons = None,
-    since: Day = None,
-    until: Day = None,
+    since: Since = None,
+    until: Until = None,
     sensor: Sensors = None,
     catalog: CatalogFile = None,
     cells: Cells = None,
@@ -74,6 +74,8 @@ def plan(
             return
         if sum(one is not None for one in (regions or None, region, bbox, geojson)) > 1:
             stop("give one of REGION…, --region NAME, --bbox W S E N and --geojson FILE", WRONG_USE)
+        if map_file is not None and not map_file.parent.is_dir():
+            stop(f"{map_file}: there is no folder {map_file.parent}", WRONG_USE)
         from flows.runs.running import Task
 
         ad_hoc = any(one is not None for one in (region, bbox, geojson))
@@ -142,7 +144,7 @@ def _make(
     allowed = monthly_requests(settings)
     spent = read_spending(store, now).used if store is not None and allowed else 0
     with contextlib.ExitStack() as stack:
-        tell = stack.enter_context(_progress(console))
+        progress = stack.enter_context(showing(console))
         outside = None
         if not offline and left_over:
             outside = stack.enter_context(
@@ -150,7 +152,7 @@ def _make(
             )
         made = make_plan(
             question, catalogue, settings, store=store, outside=outside, allowed=allowed,
-            left=None if allowed is None else max(0, allowed - spent), tell=tell,
+            left=None if allowed is None else max(0, allowed - spent), progress=progress,
         )  # fmt: skip
     made["after_run"] = "" if store is None else last_run(store)
     if store is None and keep:
@@ -201,26 +203,6 @@ def start_of(task: Task) -> str:
         if value is not None:
             words += [name, str(value)]
     return shlex.join(words)
-
-
-@contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Any]:
-    """Shows how far a plan is, in a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    bars = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console,
-        transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    tasks: dict[str, Any] = {}
-
-    def tell(what: str, done: int, of: int) -> None:
-        if what not in tasks:
-            tasks[what] = bars.add_task(what, total=of)
-        bars.update(tasks[what], completed=done)
-
-    with bars:
-        yield tell
 
 
 def _day(given: datetime | None) -> Any:

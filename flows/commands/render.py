@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Optional
+from typing import Annotated, Final, Optional
 
 import typer
 from rich.console import Console
@@ -19,6 +19,9 @@ from flows.commands.console import (
 )
 from flows.commands.display import say, showing
 
+FEW: Final = 10
+"""Chips that are rendered unless told otherwise."""
+
 
 def render(
     output: Annotated[str, typer.Option(help="Where the pictures go: a folder, s3://… or gs://….")],
@@ -28,7 +31,10 @@ def render(
     ] = None,
     root: Root = "dataset",
     version: VersionName = None,
-    limit: Annotated[int, typer.Option(min=1, help="No more chips than this.")] = 10,
+    limit: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="No more chips than this; 10 by default."),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="All chips that have pixels.")] = False,
     question: Annotated[
         Optional[str],  # noqa: UP045
@@ -55,13 +61,15 @@ def render(
 
     if answer and question is None:
         stop("--answer goes with --question", WRONG_USE)
+    if sum((bool(chips), every, limit is not None)) > 1:
+        stop("give chips, or --all, or --limit", WRONG_USE)
     with plain_errors():
         catalogue = load_catalogue(find_catalogue(catalog))
         with showing() as progress:
             found = render_chips(
-                root, output, catalogue, chip_ids=chips or (), limit=None if every or chips
-                else limit, version_name=version, question=question, answers=answer or (),
-                progress=progress,
+                root, output, catalogue, chip_ids=chips or (),
+                limit=None if every or chips else limit or FEW, version_name=version,
+                question=question, answers=answer or (), progress=progress,
             )  # fmt: skip
         if as_json:
             typer.echo(json.dumps(found, indent=1))

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Optional
+from typing import Annotated, Final, Optional
 
 import typer
 from rich.console import Console
 
 from flows.commands.console import FAILED, AsJson, Root, plain_errors, stop
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from flows.report.findings import Tell
+from flows.commands.display import showing
 
 PAIRS: Final = 240
 """Pairs that a report shows one by one, unless told otherwise: some 30 MB of pictures."""
@@ -48,8 +43,8 @@ def report(
     from flows.report.writing import write_report
 
     console = Console(stderr=as_json)
-    with plain_errors(), _progress() as tell:
-        written = write_report(root, output, version=version, pairs=pairs, tell=tell)
+    with plain_errors(), showing() as progress:
+        written = write_report(root, output, version=version, pairs=pairs, progress=progress)
     if as_json:
         typer.echo(json.dumps(written.as_json(), indent=1))
         return
@@ -94,8 +89,8 @@ def serve_report(
                 connection.bind(("127.0.0.1", port))
             except OSError as error:
                 stop(f"port {port} cannot be had ({error.strerror}); give --port another", FAILED)
-            with _progress() as tell:
-                findings = examine(root, version, pairs, tell)
+            with showing() as progress:
+                findings = examine(root, version, pairs, progress)
             taken = connection.getsockname()[1]
             app = make_app(findings, findings.album, open_store(root, writable=False), taken)
             connection.listen()  # who reads the address may ask at once
@@ -106,21 +101,3 @@ def serve_report(
             else:
                 typer.echo(f"report on {findings.version.name} at {address} (Ctrl-C ends it)")
             serve(app, connection)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Tell]:
-    """Gives what shows how far a report is: a bar in a terminal, nothing elsewhere."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal,
-    ) as bar:  # fmt: skip
-        task = bar.add_task("", total=None)
-
-        def tell(what: str, done: int, of: int) -> None:
-            bar.update(task, description=what, completed=done, total=of or None)
-
-        yield tell

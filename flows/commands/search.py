@@ -87,6 +87,7 @@ def search(
     from flows.catalogue.catalogue import find_catalogue, load_catalogue
     from flows.inspection.printing import harmless
     from flows.search import searching
+    from flows.search.scope import Scope
     from flows.settings import read_settings
 
     with plain_errors():
@@ -94,6 +95,10 @@ def search(
         if model is None and (pretrained or model_config):
             stop("--pretrained and --model-config go with --model", WRONG_USE)
         catalogue = load_catalogue(find_catalogue(catalog))
+        scope = Scope(
+            root, catalogue.regions, read_settings().search_cache, version, region,
+            None if split is None else Split(split), sensor,
+        )  # fmt: skip
         look: Callable[..., dict[str, Any]] = searching.search
         if model is not None:
             from flows.search.clip_models import ClipModel, ModelName
@@ -102,18 +107,13 @@ def search(
             ready = ClipModel(ModelName(model, pretrained, model_config))
             look = partial(search_by_model, model=ready, by=by)
         with showing() as progress:
-            told = look(
-                root, asked, catalogue.regions, read_settings().search_cache,
-                version_name=version, region=region,
-                split=None if split is None else Split(split), sensor=sensor, limit=limit,
-                progress=progress,
-            )  # fmt: skip
+            told = look(scope, asked, limit=limit, progress=progress)
         if as_json:
             typer.echo(json.dumps(told, indent=1))
         else:
             console = Console()
             for one in told["results"]:
-                by_words = f"{one['matched']} of {one['asked']} words"
+                by_words = f"{one['matched']} of {one['asked']} words" if one["asked"] else ""
                 fit = by_words if model is None else f"cosine {one['score']:g}"
                 say(console, f"{one['chip_id']}  {fit}")
                 season = f" ({one['season']})" if one["season"] else ""
@@ -122,7 +122,8 @@ def search(
                 photos = "1 photo" if one["photos"] == 1 else f"{one['photos']} photos"
                 say(console, f"    {photos}: {harmless(one['words']) or 'without words'}")
             if told["results"]:
-                any_of = "" if model else " that have any of the words"
+                worded = model is None and told["results"][0]["asked"]
+                any_of = " that have any of the words" if worded else ""
                 say(console, f"{len(told['results']):,} of {told['found']:,} chips in"
                     f" {told['version']}{any_of}")  # fmt: skip
             for note in told["notes"]:

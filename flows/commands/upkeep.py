@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -13,12 +12,12 @@ import typer
 from rich.console import Console
 
 from flows.commands.console import AsJson, CatalogFile, Root, plain_errors
+from flows.commands.display import showing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from flows.settings import Settings
-    from flows.upkeep.dataset import Watch
+    from flows.upkeep.asked import Asked
+    from flows.upkeep.forgetting import Forgetting
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it, without being asked again.")]
 
@@ -46,7 +45,10 @@ def sweep(
     from flows.upkeep.sweeping import show_sweeping, sweep_dataset
 
     with plain_errors():
-        found = sweep_dataset(root, grace=timedelta(hours=grace_hours), delete=delete)
+        with showing() as progress:
+            found = sweep_dataset(
+                root, grace=timedelta(hours=grace_hours), delete=delete, progress=progress
+            )
         if as_json:
             typer.echo(json.dumps(found.as_json(), indent=1))
         else:
@@ -85,7 +87,6 @@ def forget(
     """
     from flows.settings import read_settings
     from flows.upkeep.asked import Asked, parse_asked, read_file
-    from flows.upkeep.forgetting import open_forgetter, show_forgetting
 
     with plain_errors():
         asked = parse_asked(photo or [], owner or [], "forget")
@@ -93,18 +94,8 @@ def forget(
             more = read_file(file)
             asked = Asked(asked.photos | more.photos, asked.owners | more.owners)
         console, settings = Console(stderr=as_json), read_settings()
-        with _progress() as watch:
-            forgetter = open_forgetter(root, settings, asked, catalogue_path=catalog, watch=watch)
-            found = forgetter.plan()
-        if not as_json or not yes:
-            show_forgetting(console, found)
-        if yes or _agrees("Do it?"):
-            with _progress() as watch:
-                forgetter.watch = watch
-                found = forgetter.carry_out(found)
-            _drop_indices(root, settings)
-            show_forgetting(console, found)
-        elif not as_json:
+        found = _forget(console, root, settings, asked, catalog, yes=yes, question="Do it?")
+        if not (found.done or as_json):
             console.print("nothing was done; --yes does it", highlight=False)
         if as_json:
             typer.echo(json.dumps(found.as_json(), indent=1))
@@ -142,7 +133,6 @@ def recheck(
     from flows.settings import read_settings
     from flows.upkeep.asked import Asked
     from flows.upkeep.dataset import catalogue_of, open_dataset
-    from flows.upkeep.forgetting import open_forgetter, show_forgetting
     from flows.upkeep.rechecking import ask_flickr, show_recheck
 
     with plain_errors():
@@ -152,32 +142,51 @@ def recheck(
         now = datetime.now(UTC)
         day = (now - timedelta(days=30)).date() if since is None else since.date()
         allowed = catalogue_of(store, catalog).rules.licence_ids
-        with _progress() as watch:
+        with showing() as progress:
             found = ask_flickr(
-                store, settings, allowed, today=now.date(), since=day, limit=limit, watch=watch
+                store,
+                settings,
+                allowed,
+                today=now.date(),
+                since=day,
+                limit=limit,
+                progress=progress,
             )
         show_recheck(console, found)
         said: dict[str, Any] = {"recheck": found.as_json(), "forgetting": None}
         if found.lost:
             if not accept_many:
                 found.check_plausible(root)
-            with _progress() as watch:
-                forgetter = open_forgetter(
-                    root, settings, Asked(photos=found.lost), catalogue_path=catalog, watch=watch
-                )
-                planned = forgetter.plan()
-            show_forgetting(console, planned)
-            if yes or _agrees("Forget them?"):
-                with _progress() as watch:
-                    forgetter.watch = watch
-                    planned = forgetter.carry_out(planned)
-                _drop_indices(root, settings)
-                show_forgetting(console, planned)
-            else:
+            asked = Asked(photos=found.lost)
+            planned = _forget(
+                console, root, settings, asked, catalog, yes=yes, question="Forget them?"
+            )
+            if not planned.done:
                 console.print("nothing was forgotten; --yes does it", highlight=False)
             said["forgetting"] = planned.as_json()
         if as_json:
             typer.echo(json.dumps(said, indent=1))
+
+
+def _forget(
+    console: Console, root: str, settings: Settings, asked: Asked, catalog: Path | None, *,
+    yes: bool, question: str,
+) -> Forgetting:  # fmt: skip
+    """Says what would be forgotten, and does it if it may; nothing is done without a yes."""
+    from flows.upkeep.forgetting import open_forgetter, show_forgetting
+
+    with showing() as progress:
+        forgetter = open_forgetter(root, settings, asked, catalogue_path=catalog, progress=progress)
+        found = forgetter.plan()
+    if not yes:
+        show_forgetting(console, found)
+    if yes or _agrees(question):
+        with showing() as progress:
+            forgetter.progress = progress
+            found = forgetter.carry_out(found)
+        _drop_indices(root, settings)
+        show_forgetting(console, found)
+    return found
 
 
 def _drop_indices(root: str, settings: Settings) -> None:
@@ -191,27 +200,3 @@ def _drop_indices(root: str, settings: Settings) -> None:
 def _agrees(question: str) -> bool:
     """Asks, where somebody is there to answer."""
     return sys.stdin.isatty() and sys.stderr.isatty() and typer.confirm(question, err=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Watch]:
-    """Shows how far something is, with the time left, on standard error and only in a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
-
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeft(),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    tasks: dict[str, Any] = {}
-
-    def watch(what: str, done: int, whole: int) -> None:
-        if what not in tasks:
-            for task in tasks.values():
-                bar.update(task, visible=False)
-            tasks[what] = bar.add_task(what, total=whole)
-        bar.update(tasks[what], completed=done, total=whole)
-
-    with bar:
-        yield watch

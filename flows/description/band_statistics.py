@@ -14,8 +14,8 @@ from rasterio.errors import RasterioError
 from collectors.chip_files import decode_chip
 from collectors.storage import Missing
 from filters.sampling import seeded_hash
-from flows.description.facts import no_progress
 from flows.products.table_rows import row_groups
+from flows.progress import no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from collectors.chips import ChipPixels
     from collectors.storage import Store
-    from flows.description.facts import Progress
     from flows.products.versions import Version
+    from flows.progress import Progress
 
 SAMPLE: Final = 512
 """Chips of a sensor that are read, at most: 100 million pixels a band, 0.9 GB of Sentinel-2."""

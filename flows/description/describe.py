@@ -13,16 +13,17 @@ from flows.description.attributions import attribution_files
 from flows.description.band_statistics import measure_bands
 from flows.description.cards import card, datasheet, licence_summary
 from flows.description.croissant import croissant_json
-from flows.description.facts import gather_facts, no_progress
+from flows.description.facts import gather_facts
 from flows.description.stac_items import item_files
-from flows.products.versions import MANIFESTS, published_version
+from flows.products.versions import MANIFESTS, open_beside, published_version
+from flows.progress import no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collectors.storage import Store
-    from flows.description.facts import Progress
     from flows.products.versions import Version
+    from flows.progress import Progress
 
     Write = Callable[[str, bytes], bool]
     """Writes a file under a path in the version's folder; False if another content is there."""
@@ -156,7 +157,7 @@ def describe_dataset(
         folder = f"{MANIFESTS}/{version.name}"
         target, prefix = store, f"{folder}/"
     else:
-        target, prefix = open_store(output), ""
+        target, prefix = open_beside(store, output), ""
     writing = describe(
         store, version, lambda path, data: target.create(f"{prefix}{path}", data), progress
     )

@@ -9,25 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from flows.products.versions import local_files
+from flows.progress import no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from collectors.storage import Store
     from flows.products.versions import Version
-
-    Progress = Callable[[str, int, int], None]
-    """Hears what is being done, how much of it is done, and of how much."""
+    from flows.progress import Progress
 
 MEMORY_LIMIT: Final = "1GB"
 """What DuckDB may hold before it spills to disk."""
 
 Bounds = tuple[float, float, float, float]
-
-
-def no_progress(_what: str, _done: int, _of: int) -> None:
-    """Hears how far a description is, and does nothing."""
 
 
 @dataclass(slots=True)

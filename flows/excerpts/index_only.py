@@ -17,16 +17,19 @@ import pyarrow.parquet as pq
 
 from collectors.storage import open_store
 from collectors.transport import SetupError
+from flows.description.attributions import FOLDER as ATTRIBUTION
 from flows.description.attributions import attribution_files
 from flows.description.cards import index_card, licence_summary
-from flows.description.facts import gather_facts, no_progress
+from flows.description.facts import gather_facts
 from flows.products.tables import COMPRESSION
-from flows.products.versions import INDICES, local_files, published_version
+from flows.products.versions import INDICES, local_files, open_beside, published_version
+from flows.progress import no_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flows.description.facts import Progress
+    from collectors.storage import Store
+    from flows.progress import Progress
 
 INDEX: Final = "index.json"
 
@@ -60,7 +63,7 @@ def write_index(
     """
     store = open_store(root, writable=output is None)
     version = published_version(store, version_name)
-    target = store if output is None else open_store(output)
+    target = store if output is None else open_beside(store, output)
     prefix = f"{INDICES}/{version.name}/" if output is None else ""
     written: list[dict[str, Any]] = []
 
@@ -74,6 +77,9 @@ def write_index(
         written.append({"path": path, "bytes": len(data), "sha256": digest})
 
     facts = gather_facts(store, version, progress)
+    card = index_card(version, facts).encode()
+    if output is not None:
+        _check_free(target, card)
     files = [(product, path) for product in LEFT_OUT for path in version.files(product)]
     for done, (product, path) in enumerate(files):
         progress("files written", done, len(files))
@@ -82,7 +88,7 @@ def write_index(
     for name, data in attribution_files(store, version):
         write(name, data)
     write("LICENSE.md", licence_summary(version, facts).encode())
-    write("README.md", index_card(version, facts).encode())
+    write("README.md", card)
     rows = {product: version.rows(product) for product in LEFT_OUT}
     about = {
         "schema": version.manifest["schema"], "version": version.name, "files": list(written),
@@ -91,6 +97,21 @@ def write_index(
     write(INDEX, json.dumps(about, indent=1, sort_keys=True).encode())
     progress("files written", len(files), len(files))
     return {"root": f"{target.root}/{prefix}".rstrip("/"), "version": version.name} | rows
+
+
+def _check_free(target: Store, card: bytes) -> None:
+    """Sees that nothing but this index, or a part of it, is where it goes.
+
+    Raises:
+        SetupError: If something else is; then nothing was written.
+    """
+    own = ("LICENSE.md", INDEX, f"{ATTRIBUTION}/", *(f"{product}/" for product in LEFT_OUT))
+    for path in target.list():
+        if not path.startswith(own) and not (path == "README.md" and target.read(path) == card):
+            raise SetupError(
+                f"{target.root}/{path}", "is there already, and is no part of this index.",
+                "Give --output a folder that is empty.",
+            )  # fmt: skip
 
 
 def without_columns(path: Path, product: str) -> bytes:

@@ -20,11 +20,11 @@ from flows.catalogue.blocks import SensorSource, SplitBlock
 from flows.catalogue.catalogue import find_catalogue, load_catalogue
 from flows.cells.inference import INFERENCE
 from flows.cells.state import CellState, commit_cell, latest_generations, read_commit
-from flows.description.facts import no_progress
 from flows.products.rows import ROWS
 from flows.products.table_rows import CellTables, row_groups
 from flows.products.tables import check_products, from_arrow
-from flows.products.versions import read_version, settle_seed
+from flows.products.versions import open_beside, read_version, settle_seed
+from flows.progress import no_progress
 from flows.publishing.publish import publish
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
-    from flows.description.facts import Progress
     from flows.products.versions import Version
+    from flows.progress import Progress
 
 PAIRS: Final = 1_000
 RECORD: Final = "sample.json"
@@ -126,9 +126,8 @@ def sample_dataset(
     version = read_version(store, version_name)
     if version is None or not version.rows("pairs"):
         raise SetupError(root, "has no published pairs.", "Build some: terrapair build --root …")
-    target = open_store(output)
+    target = open_beside(store, output)
     own = int(version.manifest["seed"])
-    drawn = draw(store, version, pairs, own if seed is None else seed)
     record = {"of": version.name, "tables": version.fingerprint, "pairs_wanted": pairs,
               "seed": own if seed is None else seed}  # fmt: skip
     data = json.dumps(record, indent=1, sort_keys=True).encode()
@@ -136,6 +135,7 @@ def sample_dataset(
         raise SetupError(
             output, "holds another dataset, or another sample.", "Give --output an empty folder."
         )
+    drawn = draw(store, version, pairs, own if seed is None else seed)
     settle_seed(target, own)
     if store.exists(INFERENCE):
         target.create(INFERENCE, store.read(INFERENCE))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from collectors.storage import open_store
 from collectors.transport import SetupError
-from flows.description.facts import no_progress
 from flows.exports.cards import readme
 from flows.exports.folder import ExportFolder
 from flows.exports.forms import Context, Ending, LoadedSample
 from flows.exports.planning import groups_of, shuffled
 from flows.exports.table_files import version_schemas
-from flows.products.versions import check_apart, published_version
+from flows.products.versions import open_beside, published_version
+from flows.progress import no_progress
 from flows.samples.members import read_members
 from flows.samples.opening import open_samples
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from collectors.storage import Store
     from filters.splits import Split
-    from flows.description.facts import Progress
     from flows.exports.forms import Form, Portion
     from flows.products.versions import Version
+    from flows.progress import Progress
     from flows.samples.samples import Sample, Samples
 
 _WRITING_THREADS: Final = 4
@@ -70,8 +70,6 @@ def export_version(
     store = open_store(root, writable=False)
     samples = open_samples(root, version_name, split=split, sensor=sensor)
     version = published_version(store, samples.version)
-    target = open_store(output)
-    check_apart(store, target)
     splits = form.splits if split is None else (split,)
     groups = [
         form.order(group, lambda group, seed: shuffled(group, samples, seed))
@@ -85,7 +83,7 @@ def export_version(
         )  # fmt: skip
     identity = {"form": form.name, "version": version.name, "tables_sha256": version.fingerprint,
                 "split": split, "sensor": sensor, "options": form.options()}  # fmt: skip
-    folder = ExportFolder(target, identity)
+    folder = ExportFolder(open_beside(store, output), identity)
     whole = folder.begin()
     total = sum(portion.end - portion.first for portion in portions)
     if whole is not None:

@@ -18,10 +18,10 @@ from collectors.transport import SetupError
 from filters.splits import Split
 from filters.triplets import Pools, Reason
 from flows.description import statements
-from flows.description.facts import no_progress
 from flows.exports.folder import ExportFolder
 from flows.exports.triplet_rows import Told, file_of
-from flows.products.versions import check_apart, published_version
+from flows.products.versions import open_beside, published_version
+from flows.progress import no_progress
 from flows.wording.reading import Regions, chip_texts
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from collectors.storage import Store
     from flows.catalogue.blocks import Region
-    from flows.description.facts import Progress
     from flows.exports.triplet_rows import TripletForm
+    from flows.progress import Progress
 
 ANCHORS_OF_A_PORTION: Final = 2_000
 """Chips whose triplets are one file, and the step of resuming."""
@@ -87,8 +87,7 @@ def export_triplets(
     """
     store = open_store(root, writable=False)
     version = published_version(store, version_name, sensor)
-    target = open_store(output)
-    check_apart(store, target)
+    target = open_beside(store, output)
     grounds = Regions(regions)
     identity = {
         "form": "triplets", "version": version.name, "tables_sha256": version.fingerprint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,8 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from flows.catalogue.text import CatalogueError
 from flows.inspection.printing import as_json_value
@@ -27,6 +25,9 @@ if TYPE_CHECKING:
     from typing import IO
 
     import duckdb
+
+    from flows.progress import Progress
+
 _BATCH: Final = 20_000
 """Rows held in memory at a time."""
 
@@ -47,6 +48,7 @@ def export_rows(
     columns: str | None,
     rest: str,
     to: Path,
+    progress: Progress,
 ) -> int:
     """Writes rows to a file, whose ending says how.
 
@@ -62,6 +64,7 @@ def export_rows(
         columns: As SQL, separated by commas; None: all.
         rest: SQL from FROM on.
         to: The file, which must not exist; it has its name only when it is whole.
+        progress: Hears how many rows are written.
 
     Returns:
         How many rows were written.
@@ -92,8 +95,7 @@ def export_rows(
     reader = base.sql(f"SELECT {wanted} {rest}").to_arrow_reader(_BATCH)
     part = to.with_name(f".{to.name}.{os.getpid()}.part")
     try:
-        with _progress(total, to.name) as step:
-            write(reader, part, step)
+        write(_told(reader, f"rows in {to.name}", total, progress), part)
         os.link(part, to)  # unlike a replacement, it fails if the file has come meanwhile
     finally:
         part.unlink(missing_ok=True)
@@ -108,29 +110,39 @@ def _with_geometry(product: str, wanted: str) -> str:
     return f"{wanted}, ({of_photo}) AS _shape"
 
 
-@contextmanager
-def _progress(total: int, name: str) -> Iterator[Callable[[int], None]]:
-    """Shows how far writing is, on standard error and in a terminal alone."""
-    console = Console(stderr=True)
-    with Progress(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
-                  TimeRemainingColumn(), console=console, transient=True,
-                  disable=not console.is_terminal) as bar:  # fmt: skip
-        task = bar.add_task(name, total=total)
-        yield lambda rows: bar.advance(task, rows)
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Batches of rows that tell how far they are."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
 
 
-def _write_csv(reader: pa.RecordBatchReader, path: Path, step: Callable[[int], None]) -> None:
+def _told(reader: pa.RecordBatchReader, what: str, total: int, progress: Progress) -> _Rows:
+    """Returns the rows; `progress` hears of each batch when the next is asked for."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        done = 0
+        for batch in reader:
+            progress(what, done, total)
+            yield batch
+            done += batch.num_rows
+        progress(what, total, total)
+
+    return _Rows(reader.schema, batches())
+
+
+def _write_csv(reader: _Rows, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(_as_field(field.name, field.name) for field in reader.schema)
-        for batch in reader:
+        for batch in reader.batches:
             names = batch.schema.names
             columns = [
                 [_as_field(name, value) for value in column.to_pylist(maps_as_pydicts="strict")]
                 for name, column in zip(names, batch.columns, strict=True)
             ]
             writer.writerows(zip(*columns, strict=True))
-            step(batch.num_rows)
 
 
 def _as_field(name: str, value: Any) -> Any:
@@ -144,22 +156,15 @@ def _as_field(name: str, value: Any) -> Any:
     return plain
 
 
-def _write_parquet(
-    reader: pa.RecordBatchReader,
-    path: Path,
-    step: Callable[[int], None],
-    *,
-    own: pa.Schema,
-) -> None:
+def _write_parquet(reader: _Rows, path: Path, *, own: pa.Schema) -> None:
     schema = _schema(own, reader.schema)
     with pq.ParquetWriter(path, schema, compression=COMPRESSION) as writer:
         held: list[pa.RecordBatch] = []
-        for batch in reader:
+        for batch in reader.batches:
             held.append(batch)
             if sum(one.num_rows for one in held) >= _GROUP:
                 writer.write_table(_cast(held, schema))
                 held = []
-            step(batch.num_rows)
         if held:
             writer.write_table(_cast(held, schema))
 
@@ -184,16 +189,13 @@ def _schema(own: pa.Schema, found: pa.Schema) -> pa.Schema:
     return pa.schema(fields, metadata=metadata)
 
 
-def _write_geojson(
-    reader: pa.RecordBatchReader, path: Path, step: Callable[[int], None], *, product: str
-) -> None:
+def _write_geojson(reader: _Rows, path: Path, *, product: str) -> None:
     name_of_id = {"chips": "chip_id", "photos": "photo_id", "rejects": "photo_id"}.get(product)
     with path.open("w", encoding="utf-8") as file:
         file.write('{"type": "FeatureCollection", "features": [')
         between = "\n"
-        for batch in reader:
+        for batch in reader.batches:
             between = _write_features(batch, file, name_of_id, between)
-            step(batch.num_rows)
         file.write("\n]}\n")
 
 

@@ -33,7 +33,10 @@ def print_table(console: Console, title: str, records: Sequence[Mapping[str, Any
     """Prints records as a table, a column for each key of the first."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for name in records[0] if records else []:
-        numbers = all(isinstance(one[name], int | float | None) for one in records)
+        numbers = all(
+            isinstance(one[name], int | float | None) and not isinstance(one[name], bool)
+            for one in records
+        )
         table.add_column(
             name.replace("_", " "), overflow="fold", justify="right" if numbers else "left"
         )
@@ -64,6 +67,8 @@ def as_text(value: Any) -> str:
     """Returns a value as plain text."""
     if value is None:
         return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return repr(round(value, 6)) if abs(value) >= 1e-3 else f"{value:.3g}"
     return json.dumps(value) if isinstance(value, list | dict) else harmless(str(value))

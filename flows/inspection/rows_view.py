@@ -19,6 +19,7 @@ from flows.inspection.printing import (
     print_table,
 )
 from flows.inspection.version_query import open_version, schema_of_version
+from flows.progress import no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from flows.inspection.selection import Selection
     from flows.products.versions import Version
+    from flows.progress import Progress
 
 WIDEST_TABLE = 10
 """Rows of more columns than this are shown one below the other."""
@@ -95,18 +97,24 @@ def show_rows(
         console.print(told, style="dim", highlight=False)
 
 
-def write_rows(console: Console, root: str, selection: Selection, shape: Shape, to: Path) -> int:
+def write_rows(
+    root: str,
+    selection: Selection,
+    shape: Shape,
+    to: Path,
+    progress: Progress = no_progress,
+) -> str:
     """Writes all rows of a selection to a file: CSV, Parquet or GeoJSON by its name.
 
     Args:
-        console: Takes a line about what was written.
         root: The dataset.
         selection: Which rows.
         shape: Which columns; a limit holds only where one is given.
         to: The file, which must not exist.
+        progress: Hears how many rows are written.
 
     Returns:
-        How many rows were written.
+        A line about what was written.
 
     Raises:
         CatalogueError: If the file is there, or its ending stands for nothing that can be written.
@@ -118,10 +126,8 @@ def write_rows(console: Console, root: str, selection: Selection, shape: Shape, 
             limit = "ALL" if shape.limit is None else str(shape.limit)
             rest += f" LIMIT {limit} OFFSET {shape.offset}"
         own = schema_of_version(root, found, selection.product)
-        written = export_rows(base, selection.product, own, shape.columns, rest, to)
-    console.print(f"{written:,} rows of {selection.product} of {found.name} in {to}",
-                  highlight=False, soft_wrap=True, markup=False)  # fmt: skip
-    return written
+        written = export_rows(base, selection.product, own, shape.columns, rest, to, progress)
+    return f"{written:,} rows of {selection.product} of {found.name} in {to}"
 
 
 @contextmanager

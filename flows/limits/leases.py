@@ -296,9 +296,10 @@ class Share:
         since = self._away_since = self._away_since or now
         self._ask_again = now + self.chance.uniform(0.5, 1.0) * self.terms.longest_poll_s
         if now - since >= self.terms.margin_s:
+            how = "going on with what is held" if self._held else "waiting for it"
             self._tell_once(
-                "Prefect's server, which keeps the limits, does not answer; going on with what is"
-                f" held ({error})"
+                f"{self.terms.service}: Prefect's server, which keeps the limit, does not answer;"
+                f" {how} ({error})"
             )
         if not self._held and not self._closed and now - since >= self.terms.patience_s:
             what = (

@@ -15,13 +15,14 @@ from flows.planning.outlooks import Outlook, Pool
 from flows.planning.populations import Uploads, moved, outings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from collectors.storage import Store
     from flows.cells.state import CellState
     from flows.planning.groups import Plot
     from flows.planning.rates import Rates
     from flows.products.rows import PhotoRow, RejectRow
+    from flows.progress import Progress
 
 CELLS_READ: Final = 8
 """Cells whose tables are read: a few thousand photos and chips say what a share is."""
@@ -41,13 +42,14 @@ class Known:
     states: list[CellState] = field(default_factory=list)
 
     @classmethod
-    def read(cls, store: Store, seed: int, tell: Callable[[int], None]) -> Known:
+    def read(cls, store: Store, seed: int, progress: Progress) -> Known:
         """Reads some cells of a dataset, chosen by chance."""
         cells = sorted(latest_generations(store), key=lambda one: seeded_hash(seed, one))
+        chosen = cells[:CELLS_READ]
         known = cls()
-        for number, cell_id in enumerate(cells[:CELLS_READ]):
+        for number, cell_id in enumerate(chosen):
             known.states.append(load_cell(store, cell_id))
-            tell(number + 1)
+            progress("cells of the dataset", number + 1, len(chosen))
         return known
 
     @property

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote, urlsplit
 
 from collectors.answers import Answers
-from collectors.storage import open_store
+from collectors.storage import local_folder, open_store
 from collectors.transport import SetupError
 from flows.cells.finished import leave_out_finished
 from flows.cells.state import latest_generations, read_commit
@@ -32,9 +30,8 @@ if TYPE_CHECKING:
 
 def find_dataset(root: str, settings: Settings) -> Store | None:
     """Returns the dataset at a root; None if there is none yet. Nothing is created."""
-    remote = "://" in root and urlsplit(root).scheme != "file"
-    folder = unquote(urlsplit(root).path) if "://" in root else root
-    if not remote and not Path(folder).expanduser().is_dir():
+    folder = local_folder(root)
+    if folder is not None and not folder.exists():
         return None
     store = open_store(root, writable=False, patience_s=settings.patience_seconds)
     return store if store.exists(IDENTITY) else None

@@ -50,9 +50,10 @@ def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
     table.add_column("")
     for name in ("low", "likely", "high"):
         table.add_column(name, justify="right")
-    for name, figure in plan["figures"].items():
+    for name in sorted(plan["figures"], key=_place):
         if name in {"resolve_requests", "pixel_requests"}:
             continue
+        figure = plan["figures"][name]
         table.add_row(title_of(name), *_numbers(figure, 1e-9 if name == "bytes" else 1))
     binding = plan["hours"]["binding"]
     for name, service in _SERVICES.items():
@@ -93,7 +94,7 @@ def show_comparison(console: Console, compared: Mapping[str, Any]) -> None:
     for name in ("low", "likely", "high", "came", ""):
         table.add_column(name, justify="right")
     figures = compared["figures"]
-    for name in sorted(figures, key=_place):  # a plan that was kept has them by the alphabet
+    for name in sorted(figures, key=_place):
         if name in {"resolve_requests", "pixel_requests"}:
             continue
         one = figures[name]

@@ -25,20 +25,14 @@ from flows.planning.rates import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Protocol
 
     from collectors.sensors import Sensor
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
     from flows.planning.groups import Plot
     from flows.planning.probing import Outside
+    from flows.progress import Progress
     from flows.settings import Settings
-
-    class Progress(Protocol):
-        """Hears how far a plan is."""
-
-        def __call__(self, what: str, done: int, of: int) -> None:
-            """So much of something is done."""
 
 
 SCHEMA: Final = "terrapair-plan/1"
@@ -64,7 +58,7 @@ def make_plan(
     outside: Outside | None,
     allowed: int | None,
     left: int | None,
-    tell: Progress,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Plans a build.
 
@@ -76,7 +70,7 @@ def make_plan(
         outside: The services that may be asked; None to ask nobody.
         allowed: The month's budget of Earth Engine requests; None without one.
         left: What is left of it.
-        tell: Hears how far things are.
+        progress: Hears how far things are.
 
     Returns:
         The plan as plain values; the same for the same question, dataset and answers.
@@ -89,7 +83,7 @@ def make_plan(
     plots = plots_of(question.open)
     known = Known()
     if store is not None and plots:
-        known = Known.read(store, question.seed, lambda done: tell("cells of the dataset", done, 8))
+        known = Known.read(store, question.seed, progress)
     known.count(rates)
     sources = [f"{len(known.states)} cells of the dataset"] if known.states else []
     asked = {"searches": 0, "photos": 0, "chips": 0}
@@ -102,10 +96,12 @@ def make_plan(
         figures = assume(question.open, catalogue, rates)
         sources.append("assumed shares, which nothing here was measured for (wide ranges)")
     else:
-        made = _look(question, catalogue, outside, known, rates, plots, asked, sources, store, tell)
+        made = _look(
+            question, catalogue, outside, known, rates, plots, asked, sources, store, progress
+        )
         for number in range(1, ROUNDS + 1):
             made.build(number, CELLS_A_ROUND, keep=True)
-            tell("rehearsals", number, ROUNDS)
+            progress("rehearsals", number, ROUNDS)
         figures = {name: made.figure(name) for name in _names(sensors)}
     figures = _cut(figures, question, catalogue)
     spans = hours(figures, settings)
@@ -139,7 +135,7 @@ def _look(
     asked: dict[str, int],
     sources: list[str],
     store: Store | None,
-    tell: Progress,
+    progress: Progress,
 ) -> Miniature:
     """Asks what the dataset does not say, and makes ready for rehearsals."""
     states = {}
@@ -157,26 +153,13 @@ def _look(
             question, catalogue, known.pools(plots), known.uploads(first, now), rates, states
         )
     groups = group(plots, question.probes)
-    seen = look(
-        groups,
-        outside.flickr,
-        catalogue,
-        question.seed,
-        lambda done: tell("groups of cells searched", done, len(groups)),
-    )
+    seen = look(groups, outside.flickr, catalogue, question.seed, progress)
     asked["searches"] = seen.searches
     searches = "1 search" if seen.searches == 1 else f"{seen.searches} searches"
     where = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
     sources.append(f"{searches} in {where} of cells")
     if not known.speaks_of_photos and seen.photos:
-        asked["photos"] = judge_some(
-            seen,
-            outside,
-            catalogue,
-            rates,
-            question.seed,
-            lambda done: tell("photos looked at", done, 24),
-        )
+        asked["photos"] = judge_some(seen, outside, catalogue, rates, question.seed, progress)
         sources.append(
             f"{asked['photos']} photos downloaded"
             + ("" if outside.classifier else ", not judged (the filter's weights are not here)")
@@ -190,9 +173,9 @@ def _look(
             chip for takings in made.build(0, CELLS_A_ROUND // 2, keep=False)
             for chip in takings.chips if chip.sensor in wanted
         ]  # fmt: skip
-        tell("scenes of some chips", 0, 1)
+        progress("scenes of some chips", 0, 1)
         asked["chips"] = resolve_some(chips, outside, wanted, rates, question.seed)
-        tell("scenes of some chips", 1, 1)
+        progress("scenes of some chips", 1, 1)
         sources.append(
             f"scenes of {asked['chips']} chips, and pixels of up to {CHIPS_READ} a sensor"
         )

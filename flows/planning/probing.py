@@ -21,7 +21,7 @@ from flows.planning.populations import Uploads
 from flows.products.block_list import BlockList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from collectors.cells import Cell
     from collectors.chips import Chip
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from flows.catalogue.catalogue import Catalogue
     from flows.planning.groups import Plot
     from flows.planning.rates import Rates
+    from flows.progress import Progress
 
 PHOTOS_JUDGED: Final = 24
 """Photos that are downloaded and judged."""
@@ -88,7 +89,7 @@ def look(
     flickr: Flickr,
     catalogue: Catalogue,
     seed: int,
-    tell: Callable[[int], None],
+    progress: Progress,
 ) -> Seen:
     """Searches each group of cells as a whole, as of an earlier time, and one of its cells alone.
 
@@ -101,7 +102,7 @@ def look(
         flickr: Search.
         catalogue: Gives the licences.
         seed: Chooses times and cells.
-        tell: Called with the groups done.
+        progress: Hears how many groups are done.
     """
     seen = Seen()
     curve: list[tuple[datetime, float]] = []
@@ -145,7 +146,7 @@ def look(
             mine = [one for one in photos if plot.holds(one.lon, one.lat)]
             mine += list(closer.get(plot.cell, (0, ()))[1])
             seen.photos.update((one.photo_id, (plot, one)) for one in mine)
-        tell(number + 1)
+        progress("groups of cells searched", number + 1, len(groups))
     seen.uploads = Uploads.of(start, now, curve)
     return seen
 
@@ -156,7 +157,7 @@ def judge_some(
     catalogue: Catalogue,
     rates: Rates,
     seed: int,
-    tell: Callable[[int], None],
+    progress: Progress,
 ) -> int:
     """Downloads and judges a few of the photos that pass the screen, of as many cells as there are.
 
@@ -188,7 +189,7 @@ def judge_some(
         if isinstance(image, PhotoImage):
             images.append(image)
             rates.photo_bytes.seen.append(len(image.jpeg))
-        tell(number + 1)
+        progress("photos looked at", number + 1, len(chosen))
     if outside.classifier is not None and images:
         for score in outside.classifier.probabilities([one.jpeg for one in images]):
             if isinstance(score, Unreadable):

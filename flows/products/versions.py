@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.storage import Missing
+from collectors.storage import Missing, local_folder, open_store
 from collectors.transport import SetupError
 
 if TYPE_CHECKING:
@@ -118,6 +118,14 @@ def version_names(store: Store) -> list[str]:
     return sorted(names, key=lambda name: int(name[1:]))
 
 
+def newest_name(store: Store) -> str | None:
+    """Returns the name of the newest version that was not revoked; None if there is none."""
+    for name in reversed(version_names(store)):
+        if not store.exists(f"{MANIFESTS}/{name}/{REVOKED}"):
+            return name
+    return None
+
+
 def published_version(store: Store, name: str | None = None, sensor: str | None = None) -> Version:
     """Returns a version, by default the newest, of a dataset that has to have one.
 
@@ -142,20 +150,31 @@ def published_version(store: Store, name: str | None = None, sensor: str | None 
     return version
 
 
-def check_apart(store: Store, target: Store) -> None:
+def open_beside(store: Store, output: str) -> Store:
+    """Opens where something goes that is made of a dataset.
+
+    Raises:
+        SetupError: If that lies in the dataset itself; then nothing was made there.
+        StorageError: If it cannot be written.
+    """
+    check_apart(store, output)
+    return open_store(output)
+
+
+def check_apart(store: Store, output: str) -> None:
     """Sees that what is made of a dataset does not go into it: it holds its own files alone.
 
     Raises:
         SetupError: If it would.
     """
-    one, other = store.local_path("x"), target.local_path("x")
+    one, other = local_folder(store.root), local_folder(output)
     if one is not None and other is not None:
-        inside = other.resolve().parent.is_relative_to(one.resolve().parent)
+        inside = other.resolve().is_relative_to(one.resolve())
     else:
-        inside = PurePosixPath(target.root).is_relative_to(PurePosixPath(store.root))
+        inside = PurePosixPath(output).is_relative_to(PurePosixPath(store.root))
     if inside:
         raise SetupError(
-            target.root, "lies in the dataset itself, which holds nothing but its own files.",
+            output, "lies in the dataset itself, which holds nothing but its own files.",
             "Give --output a folder beside it.",
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
@@ -12,16 +13,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from collectors.storage import Missing
-from collectors.transport import SetupError
 from flows.cells.state import latest_generations, read_commit
 from flows.description.describe import describe_in_place
-from flows.description.facts import no_progress
 from flows.products.block_list import check_no_open_request, request_names
 from flows.products.rows import ROWS
 from flows.products.tables import in_form, part_schema, read_parquet, schema_of, table_writer
-from flows.products.versions import LATEST, MANIFESTS, Version, read_version
+from flows.products.versions import LATEST, MANIFESTS, Version, newest_name, read_version
+from flows.progress import no_progress
 from flows.publishing.coverage import describe_coverage
-from flows.publishing.revoking import revoke
+from flows.publishing.revoking import (
+    forgotten_meanwhile,
+    revoke,
+    revoke_torn,
+    taken_back_if_forgotten,
+)
 from flows.publishing.settling import Settled, settle_cells
 from flows.publishing.splitting import Splitting, check_splits, line_about, same_splits
 
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
 
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
-    from flows.description.facts import Progress
+    from flows.progress import Progress
     from flows.publishing.splitting import ReadRows
 
 ROWS_PER_FILE: Final = 200_000
@@ -79,6 +84,7 @@ def publish(
     asked = request_names(store)
     if not forgetting:
         check_no_open_request(store)
+    revoke_torn(store)
     first_free = 1
     while True:
         generations = latest_generations(store)
@@ -90,73 +96,80 @@ def publish(
             and same_splits(catalogue.splits, latest)
         ):
             if latest is not None:
-                _point_to(store, latest.name)
+                _point_to_newest(store)
             return latest, False
         check_splits(catalogue.splits, latest, store.root)
         commits = {
             name: read_commit(store, name, number) for name, number in sorted(generations.items())
         }
-        settled = settle_cells(store, commits, catalogue.rules.same_picture)
-        read = partial(_settled_rows, store, catalogue, commits, settled)
-        splitting = Splitting(
-            catalogue.splits.rule(seed), commits, read,
-            owner_disjoint=catalogue.splits.owner_disjoint,
-        )  # fmt: skip
         number = max(first_free, int(latest.name[1:]) + 1 if latest else 1)
+        first_free = number + 1  # if another publisher has it: who goes on, or has died
         name = f"v{number:04d}"
-        tell(f"publishing {len(commits)} {'cell' if len(commits) == 1 else 'cells'} as {name}")
-        tables = _write_tables(store, catalogue, commits, read, splitting, name, progress)
-        if tables is None:
-            # Another publisher's, who goes on or has died: in either case the number is gone.
-            first_free = number + 1
-            continue
         manifest: dict[str, Any] = {
             "schema": catalogue.schema_name,
             "version": name,
             "seed": seed,
             "cells": generations,
-            "tables": tables,
-            "splits": splitting.as_json(catalogue.splits),
-            "evenness": describe_coverage(commits, catalogue.rules.quota_per_cell),
-            "settled_duplicates": settled.cells_by_photo,
-            "settled_pictures": sum(len(photos) for photos in settled.repeats.values()),
-            "judgements": sorted({commit["judgement"] for commit in commits.values()}),
-            "weights": sorted({commit["weights"] for commit in commits.values()}),
-            "engines": _distinct(commit["engine"] for commit in commits.values()),
-            "rules": catalogue.rules.model_dump(mode="json"),
-            "sensors": {
-                name: catalogue.sources[name].model_dump(mode="json", exclude={"kind"})
-                for name in catalogue.sensors
-            },
-            "columns": {
-                product: {
-                    column: {"type": one.type, "unit": one.unit, "meaning": one.meaning}
-                    for column, one in block.columns.items()
-                }
-                for product, block in catalogue.products.items()
-            },
-            "notes": list(NOTES),
+            "tables": {},
+            "splits": catalogue.splits.model_dump(),
         }
-        tell(f"describing {name}")
-        version = Version(name, json.loads(_as_written(manifest)))
-        described = describe_in_place(store, version, progress)
-        if described is None:
-            first_free = number + 1
-            continue
-        manifest["descriptions"] = described
-        data = _as_written(manifest)
-        if store.create(f"{MANIFESTS}/{name}/manifest.json", data):
+        with taken_back_if_forgotten(store, asked, manifest) as check:
+            settled = settle_cells(store, commits, catalogue.rules.same_picture)
+            read = partial(_settled_rows, store, catalogue, commits, settled)
+            splitting = Splitting(
+                catalogue.splits.rule(seed), commits, read,
+                owner_disjoint=catalogue.splits.owner_disjoint,
+            )  # fmt: skip
+            cells = f"{len(commits)} {'cell' if len(commits) == 1 else 'cells'}"
+            tell(f"publishing {cells} as {name}")
+            manifest["tables"] = {product: [] for product in ROWS}
+            tables = _write_tables(store, catalogue, commits, read, splitting, name, progress)
+            if tables is None:
+                continue
+            manifest |= _facts(catalogue, commits, settled)
+            manifest |= {"tables": tables, "splits": splitting.as_json(catalogue.splits)}
+            check()
+            tell(f"describing {name}")
+            version = Version(name, json.loads(_as_written(manifest)))
+            described = describe_in_place(store, version, progress)
+            if described is None:
+                continue
+            manifest["descriptions"] = described
+            check()
+        if store.create(f"{MANIFESTS}/{name}/manifest.json", _as_written(manifest)):
             if request_names(store) != asked:
                 revoke(store, name)  # it may hold what somebody asked for meanwhile
-                raise SetupError(
-                    store.root,
-                    f"photos were forgotten while {name} was published, so it was taken back.",
-                    "Nothing else is lost: run the same command again.",
-                )
-            _point_to(store, name)
+                raise forgotten_meanwhile(store, name)
+            _point_to_newest(store)
             tell(line_about(manifest["splits"]))
             return Version(name, manifest), True
-        first_free = number + 1
+
+
+def _facts(
+    catalogue: Catalogue, commits: dict[str, dict[str, Any]], settled: Settled
+) -> dict[str, Any]:
+    """Returns what a manifest says of the catalogue, and of the cells together."""
+    return {
+        "evenness": describe_coverage(commits, catalogue.rules.quota_per_cell),
+        "settled_duplicates": settled.cells_by_photo,
+        "settled_pictures": sum(len(photos) for photos in settled.repeats.values()),
+        "judgements": sorted({commit["judgement"] for commit in commits.values()}),
+        "weights": sorted({commit["weights"] for commit in commits.values()}),
+        "engines": _distinct(commit["engine"] for commit in commits.values()),
+        "rules": catalogue.rules.model_dump(mode="json"),
+        "sensors": {
+            name: catalogue.sources[name].model_dump(mode="json", exclude={"kind"})
+            for name in catalogue.sensors
+        },
+        "columns": {
+            product: {
+                column: {"type": one.type, "unit": one.unit, "meaning": one.meaning}
+                for column, one in block.columns.items()
+            }
+            for product, block in catalogue.products.items()
+        },
+        "notes": list(NOTES),
+    }
 
 
 def _as_written(manifest: dict[str, Any]) -> bytes:
@@ -164,15 +177,17 @@ def _as_written(manifest: dict[str, Any]) -> bytes:
     return json.dumps(manifest, indent=1, sort_keys=True).encode()
 
 
-def _point_to(store: Store, name: str) -> None:
-    """Lets the hint name the newest version; a publisher may have died before it did so."""
-    hint = f"{name}\n".encode()
-    try:
-        if store.read(LATEST) == hint:
-            return
-    except Missing:
-        pass
-    store.replace(LATEST, hint)
+def _point_to_newest(store: Store) -> None:
+    """Lets the hint name the newest version; a publisher may have died before it did so.
+
+    Of several publishers the last one to write it looks again, so that none turns it back.
+    """
+    said = ""
+    with suppress(Missing):
+        said = store.read(LATEST).decode().strip()
+    while (newest := newest_name(store)) is not None and newest != said:
+        store.replace(LATEST, f"{newest}\n".encode())
+        said = newest
 
 
 def _distinct(engines: Iterator[dict[str, str]]) -> list[dict[str, str]]:

@@ -15,11 +15,11 @@ from collectors.storage import open_store
 from collectors.transport import SetupError
 from filters.sampling import seeded_hash
 from flows.catalogue.blocks import SensorSource
-from flows.description.facts import no_progress
 from flows.products.rows import ChipRow
 from flows.products.table_rows import row_groups
 from flows.products.tables import from_arrow
-from flows.products.versions import published_version
+from flows.products.versions import open_beside, published_version
+from flows.progress import no_progress
 from flows.renderings.pictures import draw_pictures
 from flows.renderings.prompts import write_prompt
 from flows.samples.members import read_members
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
     from flows.catalogue.rendering_blocks import Rendering
-    from flows.description.facts import Progress
     from flows.products.versions import Version
+    from flows.progress import Progress
 
 RECIPE: Final = "render.json"
 """Written last: a folder that has it is whole."""
@@ -76,7 +76,7 @@ def render_chips(
             "catalogue", "has no renderings.", "Add a block `renderings`; the shipped one has six."
         )
     chips = _chips(store, version, chip_ids, ways, limit)
-    target = open_store(output)
+    target = open_beside(store, output)
     found: list[dict[str, Any]] = []
     for done, chip in enumerate(chips):
         progress("chips rendered", done, len(chips))

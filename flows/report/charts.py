@@ -32,6 +32,7 @@ _BAR: Final = 24
 _LETTER: Final = 6.6
 """Width of a letter of a label in the widest font that a reader may have instead, px."""
 
+_TICKS: Final = 4
 _ROOM: Final = 40
 """For the figures of a standing axis, px, so that its title never lies on them."""
 
@@ -77,11 +78,10 @@ def named(
         of: What the names are, such as "licence".
         share: Whether the figures are shares, 0 to 1.
     """
-    form = ".0%" if share else ",d"
     room = min(_LETTER * max((len(bar.label) for bar in bars), default=0), 165)
     base = alt.Chart(_data(bars)).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=145, minExtent=room)),
-        x=alt.X("count:Q", title=what, axis=alt.Axis(tickCount=4, format=form)),
+        x=alt.X("count:Q", title=what, axis=_figures(bars, share=share)),
         description=alt.Description("text:N"),
     )
     chart = base.mark_bar(color=SERIES[0])
@@ -97,7 +97,6 @@ def columns(
     share: bool = False,
 ) -> Chart:  # fmt: skip
     """Draws standing bars, one for each name, in the order given; arguments as for `named`."""
-    form = ".0%" if share else ",d"
     every = math.ceil(len(bars) / 7)
     values = [bar.label for bar in bars][:: max(1, every)]
     chart = (
@@ -105,11 +104,7 @@ def columns(
         .mark_bar(color=SERIES[0])
         .encode(
             x=alt.X("label:N", sort=None, title=of, axis=alt.Axis(labelAngle=0, values=values)),
-            y=alt.Y(
-                "count:Q",
-                title=what,
-                axis=alt.Axis(tickCount=4, format=form, minExtent=_ROOM),
-            ),
+            y=alt.Y("count:Q", title=what, axis=_figures(bars, share=share, minExtent=_ROOM)),
             description=alt.Description("text:N"),
         )
     )
@@ -139,10 +134,11 @@ def histogram(
         alt.Chart(_data(spread.bars))
         .mark_bar(color=SERIES[0])
         .encode(
-            x=alt.X("low:Q", bin="binned", title=unit, axis=alt.Axis(tickCount=6)),
+            x=alt.X("low:Q", bin="binned", title=unit,
+                    axis=alt.Axis(tickCount=6, labelOverlap="greedy", labelSeparation=8)),
             x2="high:Q",
             y=alt.Y("count:Q", title=what, scale=scale, stack=None if root else "zero",
-                    axis=alt.Axis(tickCount=4, format=",d", minExtent=_ROOM)),
+                    axis=_figures(spread.bars, minExtent=_ROOM)),
             description=alt.Description("text:N"),
         )
     )  # fmt: skip
@@ -168,6 +164,14 @@ def histogram(
         if bar.count
     )
     return _made(key, title, summary, chart, headers, rows)
+
+
+def _figures(bars: Sequence[Bar], *, share: bool = False, **more: Any) -> alt.Axis:
+    """Returns an axis of shares or of counts; of few things no halves are marked."""
+    if share:
+        return alt.Axis(tickCount=_TICKS, format=".0%", **more)
+    most = math.ceil(max((bar.count for bar in bars), default=1))
+    return alt.Axis(tickCount=min(_TICKS, max(1, most)), format=",d", **more)
 
 
 def _data(bars: Sequence[Bar]) -> alt.InlineData:

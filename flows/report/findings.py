@@ -18,9 +18,8 @@ from flows.report.samples import (
 from flows.report.sections import figure_sections, funnel_charts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from flows.products.versions import Version
+    from flows.progress import Progress
     from flows.report.album import Album
     from flows.report.charts import Chart
     from flows.report.counts import Counts
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from flows.report.samples import PairSample, Record
     from flows.report.sections import Section
 
-    Tell = Callable[[str, int, int], None]
     """Is told what is being done, how much of it is done, and how much there is (0: unknown)."""
 
 MEMORY: Final = "1GB"
@@ -84,20 +82,20 @@ class Findings:
     stored_bytes: int
 
 
-def examine(root: str, name: str | None, pairs: int, tell: Tell) -> Findings:
+def examine(root: str, name: str | None, pairs: int, progress: Progress) -> Findings:
     """Finds what a report says.
 
     Args:
         root: The dataset.
         name: The version; the newest by default.
         pairs: Pairs shown one by one, at most.
-        tell: Is told how far things are.
+        progress: Hears how far things are.
 
     Raises:
         CatalogueError: If nothing was published.
         SetupError: If there is no dataset, or no version of that name.
     """
-    tell("reading the tables", 0, 0)
+    progress("reading the tables", 0, 0)
     with open_version(root, name) as (version, base):
         base.execute(f"SET memory_limit = '{MEMORY}'")
         base.execute(f"SET threads = {THREADS}")
@@ -105,17 +103,17 @@ def examine(root: str, name: str | None, pairs: int, tell: Tell) -> Findings:
         base.execute("SET TimeZone = 'UTC'")
         manifest = version.manifest
         seed = int(manifest["seed"])
-        tell("counting", 0, 0)
+        progress("counting", 0, 0)
         counts = count_all(base)
         cells = count_cells(base, manifest["cells"])
         shading = shade(cells)
         ground = Ground(
             cells, shading, squares(cells, shading), first_view(cells), places(cells), land()
         )
-        tell("drawing charts", 0, 0)
+        progress("drawing charts", 0, 0)
         funnel = funnel_charts(counts)
         sections = figure_sections(base, manifest, cells, shading)
-        tell("drawing samples", 0, 0)
+        progress("drawing samples", 0, 0)
         sample = sample_pairs(base, seed, pairs)
         area = {sensor: one.get("area_px") for sensor, one in manifest["sensors"].items()}
         first, last, owners, photo_bytes = base.execute(

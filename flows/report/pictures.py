@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from rasterio.errors import RasterioError
 
 from collectors.chip_files import decode_bands
-from collectors.storage import StorageError
+from collectors.storage import Missing, StorageError
 from flows.description.bands import TRUE_COLOUR
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def draw(store: Store, picture: Picture) -> bytes:
     """
     try:
         data = store.read_range(picture.shard, picture.offset, picture.size)
-    except (StorageError, ValueError) as error:
+    except (Missing, StorageError, ValueError) as error:
         raise PictureError("its bytes cannot be read from the dataset") from error
     if hashlib.sha256(data).hexdigest() != picture.sha256:
         raise PictureError("its bytes are not those that the table names (terrapair verify)")

@@ -136,7 +136,7 @@ def _evenness(
     text = (
         f"Of what the cells were asked for, {said['coverage']:.1%} is there, on average over"
         f" cells; the Gini coefficient of kept over wanted photos is {said['gini']:g} (0 is even)."
-        f" {said['met']:,} cells have their quota, {said['exhausted']:,} have no more to give."
+        f" {said['met']:,} of the cells have their quota, {said['exhausted']:,} no more to give."
         if said
         else "This version says nothing about how evenly it covers the ground."
     )
@@ -219,10 +219,14 @@ def _clouds(where: str, found: Mapping[str, Spread]) -> list[Chart]:
 def _middle(spread: Spread, unit: str) -> str:
     """Returns a spread's quantiles as a sentence."""
     return " ".join(
-        f"Median {_short(one.median)} {unit}; nine of ten between {_short(one.low)} and"
-        f" {_short(one.high)}."
+        f"Median {_short(one.median)} {unit.removesuffix('s') if one.median == 1 else unit};"
+        f" nine of ten {_between(_short(one.low), _short(one.high))}."
         for one in spread.quantiles
     )
+
+
+def _between(low: str, high: str) -> str:
+    return f"have {low}" if low == high else f"between {low} and {high}"
 
 
 def _short(number: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.storage import open_store
-from collectors.transport import SetupError
+from flows.products.versions import check_apart
 from flows.report.findings import examine
 from flows.report.folder import MARK, check_output, report_folder
 from flows.report.pages import render
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collectors.storage import Store
-    from flows.report.findings import Tell
+    from flows.progress import Progress
     from flows.report.pictures import Picture
 
 DRAWING_THREADS: Final = 4
@@ -60,7 +60,7 @@ class Written:
 
 
 def write_report(
-    root: str, output: Path, *, version: str | None, pairs: int, tell: Tell
+    root: str, output: Path, *, version: str | None, pairs: int, progress: Progress
 ) -> Written:
     """Writes a report on a version. The same version gives the same bytes.
 
@@ -69,7 +69,7 @@ def write_report(
         output: The folder; an older report there is replaced.
         version: The version; the newest by default.
         pairs: Pairs shown one by one, at most.
-        tell: Is told how far things are.
+        progress: Hears how far things are.
 
     Raises:
         CatalogueError: If nothing was published.
@@ -78,13 +78,8 @@ def write_report(
     output = output.expanduser().absolute()
     check_output(output)
     store = open_store(root, writable=False)
-    inside = store.local_path("cells")
-    if inside is not None and output.resolve().is_relative_to(inside.resolve().parent):
-        raise SetupError(
-            str(output), "lies in the dataset itself, which holds nothing but its own files.",
-            "Give --output a folder beside it.",
-        )  # fmt: skip
-    findings = examine(root, version, pairs, tell)
+    check_apart(store, str(output))
+    findings = examine(root, version, pairs, progress)
     mark = {"version": findings.version.name, "seed": findings.version.manifest["seed"]}
     with report_folder(output, mark) as folder:
         missing: dict[str, str] = {}
@@ -93,12 +88,12 @@ def write_report(
             for done, (picture, drawn) in enumerate(
                 zip(pictures, threads.map(lambda one: _draw(store, one), pictures), strict=True)
             ):
-                tell("drawing pictures", done, len(pictures))
+                progress("drawing pictures", done, len(pictures))
                 if isinstance(drawn, bytes):
                     folder.write(picture.name, drawn)
                 else:
                     missing[picture.name] = str(drawn)
-        tell("writing pages", 0, 0)
+        progress("writing pages", 0, 0)
         for path, data in render(findings, findings.album.without(missing)).items():
             folder.write(path, data)
     reasons: dict[str, int] = {}

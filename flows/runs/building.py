@@ -193,8 +193,8 @@ def total(parts: Sequence[Summary], services: Services) -> Summary:
 def requests_of(services: Services) -> dict[str, int]:
     """Returns the requests that services counted, by the names of `Summary`."""
     return {
-        "flickr_calls": services.flickr.calls,
-        "photo_requests": services.photo_host.requests,
+        "flickr_calls": services.flickr.sent,
+        "photo_requests": services.photo_host.sent,
         "resolve_requests": services.earth_engine.requests.resolve,
         "pixel_requests": services.earth_engine.requests.pixels,
     }

@@ -1,7 +1,8 @@
-"""How a run shows itself while it goes: a moving display in a terminal, plain lines elsewhere."""
+"""How a run shows itself while it goes: a moving display, plain lines, or its flow run's log."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Final, Self
@@ -74,7 +75,7 @@ class Display:
             self._started = self._said = time.monotonic()
         self._bar.reset(self._task, total=cells)
         if not self._console.is_terminal:
-            self._print(f"{cells} {'cell' if cells == 1 else 'cells'} to do")
+            self._print(_to_do(cells))
 
     def step(self, cell_id: str, step: Step, count: int) -> None:
         """A cell has so many photos or chips by now."""
@@ -94,14 +95,7 @@ class Display:
             done, cells = self._done, self._cells
             self._said = time.monotonic()
         self._bar.advance(self._task)
-        how = next(iter(summary.cells), "left out")
-        text = (
-            f"cell {cell_id} {how} ({done}/{cells}): {summary.seen} new photos seen,"
-            f" {summary.kept} kept, {summary.chips.total()} chips"
-        )
-        if summary.troubles:
-            text += f": {summary.troubles[cell_id]}"
-        self._print(text)
+        self._print(_finished(cell_id, summary, done, cells))
 
     def line(self, text: str) -> None:
         """Something worth a line."""
@@ -120,6 +114,57 @@ class Display:
             left = spent / self._done * (self._cells - self._done)
             text += f", about {_span(left)} left"
         return text
+
+
+class FlowLog:
+    """Tells the log of a flow run how far it is, where Prefect began it and nobody looks on.
+
+    It is a `Watcher` for `flows.runs.building`. Without it a cell that failed would look like any
+    other there: its task has come to its end.
+    """
+
+    def __init__(self, log: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
+        """Begins with nothing said.
+
+        Args:
+            log: The flow run's own, as `prefect.get_run_logger` gives it.
+        """
+        self._log = log
+        self._lock = threading.Lock()
+        self._done = self._cells = 0
+
+    def begin(self, cells: int) -> None:
+        """There are so many cells to do."""
+        self._cells = cells
+        self._log.info(_to_do(cells))
+
+    def step(self, cell_id: str, step: Step, count: int) -> None:
+        """A cell has so many photos or chips by now: nothing that a log should keep."""
+
+    def finish(self, cell_id: str, summary: Summary) -> None:
+        """A cell is done."""
+        with self._lock:
+            self._done += 1
+            text = _finished(cell_id, summary, self._done, self._cells)
+        self._log.log(logging.WARNING if summary.troubles else logging.INFO, text)
+
+    def line(self, text: str) -> None:
+        """Something worth a line."""
+        self._log.info(text)
+
+
+def _to_do(cells: int) -> str:
+    return f"{cells} {'cell' if cells == 1 else 'cells'} to do"
+
+
+def _finished(cell_id: str, summary: Summary, done: int, cells: int) -> str:
+    """Returns the line of a cell that is done, with what went wrong there."""
+    how = next(iter(summary.cells), "left out")
+    text = (
+        f"cell {cell_id} {how} ({done}/{cells}): {summary.seen} new photos seen,"
+        f" {summary.kept} kept, {summary.chips.total()} chips"
+    )
+    return text + (f": {summary.troubles[cell_id]}" if summary.troubles else "")
 
 
 def _span(seconds: float) -> str:

@@ -98,8 +98,8 @@ def show(console: Console, outcome: dict[str, Any]) -> None:
         table.add_row(
             "evenness",
             f"{even['coverage']:.0%} of what {_asked(even['cells'])} asked for, Gini"
-            f" {even['gini']:.2f}; {even['met']:,} have their quota, {even['exhausted']:,} have no"
-            " more to give",
+            f" {even['gini']:.2f}; {_have(even['met'], 'their')} quota,"
+            f" {_have(even['exhausted'], 'no')} more to give",
         )
     console.print(table)
     if outcome.get("planned"):
@@ -124,6 +124,13 @@ def show(console: Console, outcome: dict[str, Any]) -> None:
 
 def _asked(cells: int) -> str:
     return "1 cell was" if cells == 1 else f"{cells:,} cells were"
+
+
+def _have(cells: int, what: str) -> str:
+    """Returns that so many cells have something: theirs, or none."""
+    if cells == 1:
+        return f"1 has {'its' if what == 'their' else what}"
+    return f"{cells:,} have {what}"
 
 
 def _joined(counts: dict[str, int] | Counter[str]) -> str:

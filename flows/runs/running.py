@@ -53,7 +53,8 @@ class RunFailedError(Exception):
 
     def __init__(self, outcome: dict[str, Any]) -> None:
         failed = outcome["cells"].get("failed", 0)
-        super().__init__(f"{failed} cells failed; what is finished is kept, run again to go on")
+        cells = "1 cell" if failed == 1 else f"{failed:,} cells"
+        super().__init__(f"{cells} failed; what is finished is kept, run again to go on")
         self.outcome = outcome
 
 
@@ -234,7 +235,7 @@ def wishes_of(
             f" {', '.join(everything)}"
         )
     if task.kind == "build":
-        names = task.regions or tuple(catalogue.regions)
+        names = tuple(dict.fromkeys(task.regions or catalogue.regions))  # each once
     elif sum(one is not None for one in (task.region, task.bbox, task.geojson)) != 1:
         raise CatalogueError("give one ground: a region's name, a bbox, or a GeoJSON file")
     elif task.region is not None:

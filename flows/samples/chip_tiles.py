@@ -28,6 +28,13 @@ _SAMPLE_FORMAT: Final = 339
 _EXPECTED: Final = {_COMPRESSION: 50000, _PLANES: 2, _PREDICTOR: 2, _SAMPLE_FORMAT: 1}
 """Tags that say that the layout is the one above."""
 
+_ASKED: Final = {
+    _WIDTH, _HEIGHT, _BITS, _BANDS, _TILE_WIDTH, _TILE_HEIGHT, _OFFSETS, _SIZES, *_EXPECTED,
+}  # fmt: skip
+
+_ENTRY: Final = struct.Struct("<HHI4s")
+"""An entry of a directory: tag, type, count, and the value or where it lies."""
+
 _TYPES: Final[dict[int, np.dtype[Any]]] = {
     3: np.dtype("<u2"),
     4: np.dtype("<u4"),
@@ -166,21 +173,21 @@ def _runs(
 
 
 def _tags(data: bytes) -> dict[int, list[int]]:
-    """Returns the integers of a TIFF's first directory, by tag."""
+    """Returns the integers of a TIFF's first directory that are asked for here, by tag."""
     if data[:4] != b"II*\0":
         raise ValueError("not the file of a chip: no little-endian TIFF")
     (start,) = struct.unpack_from("<I", data, 4)
     (entries,) = struct.unpack_from("<H", data, start)
     tags = {}
-    for number in range(entries):
-        entry = start + 2 + 12 * number
-        tag, type_number, count = struct.unpack_from("<HHI", data, entry)
+    directory = data[start + 2 : start + 2 + entries * _ENTRY.size]
+    for tag, type_number, count, value in _ENTRY.iter_unpack(directory):
         kind = _TYPES.get(type_number)
-        if kind is None:
+        if kind is None or tag not in _ASKED:
             continue
-        place = entry + 8
-        if count * kind.itemsize > 4:
-            (place,) = struct.unpack_from("<I", data, place)
+        if count * kind.itemsize <= len(value):
+            tags[tag] = np.frombuffer(value, kind, count).tolist()
+            continue
+        place = int.from_bytes(value, "little")
         if place + count * kind.itemsize > len(data):
             raise ValueError(f"not the file of a chip, or a damaged one: tag {tag} lies beyond it")
         tags[tag] = np.frombuffer(data, kind, count, place).tolist()

@@ -109,8 +109,7 @@ def read_members(
         SetupError: If an object is gone, or the bytes are not those that the tables name.
         StorageError: If the storage cannot be read.
     """
-    local = store.local_path("any") is not None
-    found = _read_files(store, places) if local else _read_merged(store, places, gap)
+    found = _read_files(store, places) if store.is_local else _read_merged(store, places, gap)
     if check:
         for place, data in zip(places, found, strict=True):
             check_member(store.root, place, data)
@@ -133,11 +132,15 @@ def check_member(root: str, place: MemberPlace, data: bytes) -> None:
         )
 
 
-def _read_merged(store: Store, places: Sequence[MemberPlace], gap: int) -> list[bytes]:
-    """Reads places on object storage by as few ranges as hold them."""
-    ranges = merged_ranges(places, gap)
+def cut(places: Iterable[MemberPlace], read: Iterable[tuple[ByteRange, bytes]]) -> list[bytes]:
+    """Returns the bytes of places, in their order, from ranges that hold them.
+
+    Args:
+        places: The places.
+        read: What `merged_ranges` gives for them, each range with its bytes.
+    """
     by_path: dict[str, list[tuple[ByteRange, bytes]]] = defaultdict(list)
-    for one, data in zip(ranges, _read_ranges(store, ranges), strict=True):
+    for one, data in read:
         by_path[one.path].append((one, data))
     found = []
     for place in places:
@@ -148,6 +151,12 @@ def _read_merged(store: Store, places: Sequence[MemberPlace], gap: int) -> list[
         begin = place.offset - whole.offset
         found.append(data[begin : begin + place.size])
     return found
+
+
+def _read_merged(store: Store, places: Sequence[MemberPlace], gap: int) -> list[bytes]:
+    """Reads places on object storage by as few ranges as hold them."""
+    ranges = merged_ranges(places, gap)
+    return cut(places, zip(ranges, _read_ranges(store, ranges), strict=True))
 
 
 def _read_ranges(store: Store, ranges: Sequence[ByteRange]) -> list[bytes]:
@@ -164,15 +173,18 @@ def _read_ranges(store: Store, ranges: Sequence[ByteRange]) -> list[bytes]:
 
 def _read_files(store: Store, places: Sequence[MemberPlace]) -> list[bytes]:
     """Reads places in local files without obstore, which a process that was forked cannot use."""
-    found: dict[MemberPlace, bytes] = {}
+    found: list[bytes] = [b""] * len(places)
     for path in dict.fromkeys(one.path for one in places):
         local = store.local_path(path)
         assert local is not None  # noqa: S101 - the storage is local
         try:
-            with local.open("rb", buffering=0) as file:
-                for one in places:
+            file = os.open(local, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                for number, one in enumerate(places):
                     if one.path == path:
-                        found[one] = os.pread(file.fileno(), one.size, one.offset)
+                        found[number] = os.pread(file, one.size, one.offset)
+            finally:
+                os.close(file)
         except FileNotFoundError:
             raise _gone(str(local)) from None
         except OSError as error:
@@ -180,7 +192,7 @@ def _read_files(store: Store, places: Sequence[MemberPlace]) -> list[bytes]:
                 str(local), f"cannot be read ({error.strerror}).",
                 "See who may read it, and whether the disk is sound.",
             ) from error  # fmt: skip
-    return [found[one] for one in places]
+    return found
 
 
 def _read_object(store: Store, wanted: ByteRange) -> bytes:

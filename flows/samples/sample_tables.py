@@ -130,10 +130,10 @@ class SampleTables:
     def __reduce__(self) -> tuple[Any, ...]:
         return (SampleTables, (self.folder,))
 
-    def find(self, number: int) -> tuple[CellSamples, int]:
-        """Returns the cell of a sample, and its place among the chips of that cell."""
-        at = int(np.searchsorted(self.starts, number, side="right")) - 1
-        return self.cells[at], number - int(self.starts[at])
+    def find(self, number: int) -> tuple[int, int]:
+        """Returns the number of a sample's cell, and its place among the chips of that cell."""
+        cell = int(np.searchsorted(self.starts, number, side="right")) - 1
+        return cell, number - self.starts.item(cell)
 
 
 def write_tables(cells: Iterable[CellSamples]) -> SampleTables:

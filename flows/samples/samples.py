@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from collectors.storage import open_store
 from flows.products.rows import ChipRow, PhotoRow, PublishedPairRow
-from flows.products.tables import from_arrow, row_at
+from flows.samples.mapped_rows import MappedRows
 from flows.samples.members import MemberPlace
 from flows.samples.sample_tables import FIRST_PAIR, PHOTO
 
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
     from collectors.storage import Store
     from flows.samples.sample_tables import CellSamples, SampleTables
 
+_OF_CHIP: Final = [one.name for one in fields(ChipRow)]
+_OF_PHOTO: Final = [one.name for one in fields(PhotoRow)]
 _OF_PAIR: Final = [
     one.name for one in fields(PublishedPairRow)
     if one.name not in {"photo_id", "chip_id", "sensor", "cell"}
 ]  # fmt: skip
+
+_CELLS_KEPT: Final = 512
+"""Cells whose columns stay found, 0.5 ms and 50 kB each: an order that is shuffled by shard meets
+few of them at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,10 @@ class Samples:
         self.version = version
         self._tables = tables
         self._numbers = numbers
+        self._cell_rows = lru_cache(_CELLS_KEPT)(lambda cell: _CellRows(tables.cells[cell]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Samples, (self.root, self.version, self._tables, self._numbers))
 
     def __repr__(self) -> str:
         return f"Samples({self.root!r}, {self.version!r}, {len(self)} samples)"
@@ -97,7 +108,8 @@ class Samples:
             raise IndexError(f"sample {number} of {len(self)}")
         number %= len(self)
         at = number if self._numbers is None else int(self._numbers[number])
-        return _sample(*self._tables.find(at))
+        cell, place = self._tables.find(at)
+        return self._cell_rows(cell).sample(place)
 
     def __iter__(self) -> Iterator[Sample]:
         for number in range(len(self)):
@@ -140,31 +152,37 @@ class Samples:
         return open_store(self.root, writable=False)
 
 
-def _sample(cell: CellSamples, at: int) -> Sample:
-    chips, pairs = cell.chips, cell.pairs
-    chip = row_at(chips, at, ChipRow)
-    first = chips[FIRST_PAIR][at].as_py()
-    last = chips[FIRST_PAIR][at + 1].as_py() if at + 1 < chips.num_rows else pairs.num_rows
-    numbers = pairs[PHOTO].slice(first, last - first)
-    if len(numbers) == 1:
-        photos = [row_at(cell.photos, numbers[0].as_py(), PhotoRow)]
-    else:
-        photos = from_arrow(cell.photos.take(numbers), PhotoRow)
-    links = pairs.slice(first, last - first)
-    apart = links.select(["shard", "offset"]).to_pylist() if "shard" in links.schema.names else None
-    found = []
-    for place, link in enumerate(links.select(_OF_PAIR).to_pylist()):
-        photo = photos[place]
+class _CellRows:
+    """Makes the samples of a cell from the rows of its tables."""
+
+    def __init__(self, cell: CellSamples) -> None:
+        self._chips = MappedRows(cell.chips, _OF_CHIP)
+        self._photos = MappedRows(cell.photos, _OF_PHOTO)
+        self._pairs = MappedRows(cell.pairs, _OF_PAIR)
+        self._first: NDArray[np.int32] = np.append(
+            cell.chips[FIRST_PAIR].to_numpy(), np.int32(cell.pairs.num_rows)
+        )
+        self._photo: NDArray[np.int32] = cell.pairs[PHOTO].to_numpy()
+        apart = "shard" in cell.pairs.schema.names
+        self._places = MappedRows(cell.pairs, ["shard", "offset"]) if apart else None
+
+    def sample(self, at: int) -> Sample:
+        """Returns the sample of a chip, by its number among those of the cell."""
+        chip = ChipRow(**self._chips[at])
+        pairs = range(self._first.item(at), self._first.item(at + 1))
+        return Sample(chip, place_of_chip(chip), tuple(self._with(chip, one) for one in pairs))
+
+    def _with(self, chip: ChipRow, at: int) -> SamplePhoto:
+        """Returns the photo of a pair with the chip, by the pair's number."""
+        photo = PhotoRow(**self._photos[self._photo.item(at)])
         pair = PublishedPairRow(
             photo_id=photo.photo_id, chip_id=chip.chip_id, sensor=chip.sensor, cell=chip.cell,
-            **link,
+            **self._pairs[at],
         )  # fmt: skip
-        path, begin = photo.shard, photo.offset
-        if apart is not None:
-            path, begin = apart[place]["shard"], apart[place]["offset"]
-        where = MemberPlace(path, begin, photo.size, photo.sha256)
-        found.append(SamplePhoto(photo, pair, where))
-    return Sample(chip, place_of_chip(chip), tuple(found))
+        shard, offset = photo.shard, photo.offset
+        if self._places is not None:
+            shard, offset = self._places[at].values()
+        return SamplePhoto(photo, pair, MemberPlace(shard, offset, photo.size, photo.sha256))
 
 
 def place_of_chip(chip: ChipRow) -> MemberPlace:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from collectors.storage import Store
-    from flows.description.facts import Progress
     from flows.products.versions import Version
+    from flows.progress import Progress
     from flows.samples.samples import Samples
     from flows.search.clip_models import ClipModel
     from flows.wording.reading import Regions

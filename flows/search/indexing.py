@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
     from collectors.storage import Store
     from flows.products.versions import Version
+    from flows.progress import Progress
     from flows.wording.chip_texts import ChipText
-    from flows.wording.reading import Progress, Regions
+    from flows.wording.reading import Regions
 
 FORMAT: Final = "terrapair-search/1"
 """Goes up whenever the words, the tokenizer or the tables change."""

@@ -6,54 +6,39 @@ import contextlib
 import heapq
 from typing import TYPE_CHECKING, Any, Final
 
-from flows.description.facts import no_progress
+from flows.progress import no_progress
 from flows.search.embeddings import embeddings_of, read_embeddings
 from flows.search.indexing import opened
 from flows.search.queries import joined
-from flows.search.searching import open_index, record_of
+from flows.search.scope import open_index
+from flows.search.searching import record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from filters.splits import Split
-    from flows.catalogue.blocks import Region
-    from flows.description.facts import Progress
+    from flows.progress import Progress
     from flows.search.clip_models import ClipModel
     from flows.search.embeddings import Kind
+    from flows.search.scope import Scope
 
 _WORDS_SHOWN: Final = 80
 """Letters of titles and tags that are shown."""
 
 
 def search_by_model(
-    root: str,
+    scope: Scope,
     asked: str,
-    regions: Mapping[str, Region],
-    cache: Path,
     model: ClipModel,
     *,
     by: Kind = "chips",
-    version_name: str | None = None,
-    region: str | None = None,
-    split: Split | None = None,
-    sensor: str | None = None,
     limit: int = 10,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Finds chips by how near they lie to words in a model's space.
 
     Args:
-        root: The dataset: a local path, `s3://…` or `gs://…`.
+        scope: Where is looked.
         asked: What is looked for; all of it is the model's to understand.
-        regions: The catalogue's regions.
-        cache: Folder where indices and embeddings are kept.
         model: The model.
         by: What is compared with the words; of a chip with several photos, the nearest.
-        version_name: A version; the newest by default.
-        region: Only chips whose centre lies in this region of the catalogue.
-        split: Only chips with a pair of this split.
-        sensor: Only chips of this sensor.
         limit: Chips, at most.
         progress: Hears how far it is.
 
@@ -63,9 +48,9 @@ def search_by_model(
     Raises:
         SetupError: As there, or if the version was revoked meanwhile.
     """
-    index = open_index(root, regions, cache, version_name, region, split, sensor, progress)
+    index = open_index(scope, progress)
     folder = embeddings_of(
-        index.store, index.version, model, by, cache, index.regions, progress
+        index.store, index.version, model, by, scope.cache, index.regions, progress
     )  # fmt: skip
     wanted = model.texts([asked])[0]
     condition, values = index.wanted.condition()

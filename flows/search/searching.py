@@ -10,28 +10,20 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.storage import open_store
-from collectors.transport import SetupError
-from flows.description.facts import no_progress
-from flows.products.versions import published_version
-from flows.search.indexing import COLUMNS, drop_stale, find_index, opened
+from flows.progress import no_progress
+from flows.search.indexing import COLUMNS, opened
 from flows.search.queries import joined, parse_query
+from flows.search.scope import open_index
 from flows.wording.chip_texts import WORTH_A_WORD_PCT
-from flows.wording.reading import Regions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-    from collectors.storage import Store
-    from filters.splits import Split
-    from flows.catalogue.blocks import Region
-    from flows.description.facts import Progress
-    from flows.products.versions import Version
+    from flows.progress import Progress
     from flows.search.queries import Query, Term
+    from flows.search.scope import Scope, Wanted
 
 WEIGHTS: Final[Mapping[str, float]] = {
     "cover": 4.0, "season": 4.0, "date": 3.0, "place": 3.0, "title": 2.0, "tags": 1.0,
@@ -48,57 +40,14 @@ _MATCHES: Final = "(chips.number IN (SELECT rowid FROM words WHERE words MATCH ?
 """Whether a chip has what one expression asks for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which chips may be found.
-
-    Attributes:
-        region: Title of a region that must hold the chip's centre.
-        split: A split that one of its pairs must have.
-        sensor: Its sensor.
-    """
-
-    region: str | None = None
-    split: Split | None = None
-    sensor: str | None = None
-
-    def condition(self) -> tuple[str, list[str]]:
-        """Returns it as SQL with its parameters."""
-        parts, values = ["1"], []
-        for column, value in (("regions", self.region), ("splits", self.split)):
-            if value is not None:
-                parts.append(f"? IN (SELECT value FROM json_each({column}))")  # noqa: S608
-                values.append(str(value))
-        if self.sensor is not None:
-            parts.append("sensor = ?")
-            values.append(self.sensor)
-        return " AND ".join(parts), values
-
-
 def search(
-    root: str,
-    asked: str,
-    regions: Mapping[str, Region],
-    cache: Path,
-    *,
-    version_name: str | None = None,
-    region: str | None = None,
-    split: Split | None = None,
-    sensor: str | None = None,
-    limit: int = 10,
-    progress: Progress = no_progress,
-) -> dict[str, Any]:
+    scope: Scope, asked: str, *, limit: int = 10, progress: Progress = no_progress
+) -> dict[str, Any]:  # fmt: skip
     """Finds chips by words.
 
     Args:
-        root: The dataset: a local path, `s3://…` or `gs://…`.
+        scope: Where is looked.
         asked: What is looked for: words, "phrases", -exclusions.
-        regions: The catalogue's regions.
-        cache: Folder where indices are kept.
-        version_name: A version; the newest by default.
-        region: Only chips whose centre lies in this region of the catalogue.
-        split: Only chips with a pair of this split.
-        sensor: Only chips of this sensor.
         limit: Chips, at most.
         progress: Hears how far making the index is.
 
@@ -111,59 +60,16 @@ def search(
         StorageError: If the root cannot be read.
     """
     query = parse_query(asked)
-    given = (root, regions, cache, version_name, region, split, sensor, progress)
-    index = open_index(*given)
+    index = open_index(scope, progress)
     try:
         with contextlib.closing(opened(index.path)) as base:
             found, results = answer(base, query, index.wanted, limit)
     except sqlite3.DatabaseError:  # damaged inside, which only reading it all would have shown
         index.path.unlink(missing_ok=True)
-        with contextlib.closing(opened(open_index(*given).path)) as base:
+        with contextlib.closing(opened(open_index(scope, progress).path)) as base:
             found, results = answer(base, query, index.wanted, limit)
     return {"query": asked, "version": index.version.name, "notes": list(query.notes),
             "found": found, "results": results}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """The index of a version, and what is asked of it.
-
-    Attributes:
-        store: The dataset.
-        version: The version.
-        regions: The catalogue's regions.
-        path: The index.
-        wanted: Which chips may be found.
-    """
-
-    store: Store
-    version: Version
-    regions: Regions
-    path: Path
-    wanted: Wanted
-
-
-def open_index(
-    root: str, regions: Mapping[str, Region], cache: Path, version_name: str | None,
-    region: str | None, split: Split | None, sensor: str | None, progress: Progress,
-) -> Index:  # fmt: skip
-    """Returns the index of a version; the arguments are those of `search`.
-
-    Raises:
-        SetupError: If there is no such version, region or sensor.
-    """
-    if region is not None and region not in regions:
-        raise SetupError(
-            "search", f"the catalogue has no region {region}.",
-            f"It has {', '.join(sorted(regions)) or 'none'}.",
-        )  # fmt: skip
-    store = open_store(root, writable=False)
-    drop_stale(store, cache)
-    version = published_version(store, version_name, sensor)
-    grounds = Regions(regions)
-    path = find_index(store, version, grounds, cache, progress)
-    wanted = Wanted(None if region is None else grounds.titles[region], split, sensor)
-    return Index(store, version, grounds, path, wanted)
 
 
 def answer(

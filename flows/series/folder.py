@@ -54,17 +54,22 @@ def begin(
     if target.exists(IDENTITY):
         if target.read(IDENTITY) == identity:
             return
-        raise SetupError(
-            target.uri(IDENTITY),
-            "says that another series was begun here: of another version, by another catalogue, or"
-            " of another number of places.",
-            "Give --output a folder that is empty, or the same version, catalogue and --places.",
-        )
-    if target.objects():
+        raise _another(target)
+    if target.objects() and not target.exists(IDENTITY):  # another process may begin just now
         raise SetupError(
             target.root, "holds other files.", "Give --output a folder of the series alone."
         )
-    target.create(IDENTITY, identity)
+    if not target.create(IDENTITY, identity):
+        raise _another(target)
+
+
+def _another(target: Store) -> SetupError:
+    return SetupError(
+        target.uri(IDENTITY),
+        "says that another series was begun here: of another version, by another catalogue, or of"
+        " another number of places.",
+        "Give --output a folder that is empty, or the same version, catalogue and --places.",
+    )
 
 
 def finished(target: Store, places: Sequence[Place]) -> dict[str, dict[str, Any]]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from collectors.earth_engine_stacks import resolve_stacks
 from collectors.storage import open_store
 from collectors.transport import SetupError, TroubleRemains
-from flows.description.facts import no_progress
-from flows.products.versions import check_apart, published_version
+from flows.products.versions import open_beside, published_version
+from flows.progress import no_progress
 from flows.series.documents import kept_place, refused_place
 from flows.series.folder import begin, counts, end, finished, write_place
 from flows.series.places import choose_places
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
     from flows.catalogue.series_blocks import SeriesBlock
-    from flows.description.facts import Progress
+    from flows.progress import Progress
     from flows.series.places import Place
 
 BATCH: Final = 40
@@ -92,8 +92,7 @@ def make_series(
     }
     extents = [one.extent for one in sensors.values() if one.extent is not None]
     choice = choose_places(store, version, series.footprint_m, extents, places)
-    target = open_store(output)
-    check_apart(store, target)
+    target = open_beside(store, output)
     begin(target, version, name, series, sensors, places)
     work = _Work(
         series, sensors, {part: block.stack(part) for part, block in series.stacks.items()},

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_KEPT: Final = 4
-"""Pieces of memory that are kept: images and masks of the batch in use and of the next."""
+_KEPT: Final = 6
+"""Pieces of memory that are kept: images and masks of the batch in use, of the one that is ready,
+and of the one that is being read."""
+
+_LARGER: Final = 4
+"""How many times as large a piece may be as what lies in it: the last batch of a round has fewer
+chips, and shall neither need memory of its own nor take what was for many more."""
 
 
 def _references(pieces: Sequence[NDArray[np.uint8]], at: int) -> int:
@@ -54,14 +59,20 @@ class BatchMemory:
             shape: Its shape.
             kind: Its type.
         """
-        piece: Any = self._piece(math.prod(shape) * kind.itemsize)
+        size = math.prod(shape) * kind.itemsize
+        piece: Any = self._piece(size)[:size]
         return torch.from_numpy(piece).view(kind).reshape(*shape)
 
     def _piece(self, size: int) -> NDArray[np.uint8]:
+        """Returns a free piece of at least this size, and not a much larger one."""
         with self._lock:
-            for at in range(len(self._pieces)):
-                if self._pieces[at].nbytes == size and _references(self._pieces, at) == _FREE:
-                    return self._pieces[at]
+            fitting = [
+                at for at in range(len(self._pieces))
+                if size <= self._pieces[at].nbytes <= _LARGER * size
+                and _references(self._pieces, at) == _FREE
+            ]  # fmt: skip
+            if fitting:
+                return self._pieces[min(fitting, key=lambda at: self._pieces[at].nbytes)]
             made = np.empty(size, np.uint8)
             self._pieces = [*self._pieces, made][-_KEPT:]
             return made

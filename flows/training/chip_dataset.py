@@ -6,18 +6,19 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch.utils.data import Dataset
 
-from collectors.sensors import QA_PIXEL_BAND, SCL_BAND
 from collectors.transport import SetupError
 from flows.samples.chip_tiles import read_tiles
 from flows.samples.decoding import read_photo
 from flows.samples.members import check_member, read_members
 from flows.training.batch_memory import BatchMemory
+from flows.training.batch_rooms import CLASSES, BatchRooms, mask_kind
 from flows.training.member_cache import MemberCache
 from flows.training.row_tensors import bounds_of, of_pairs, transform_of
 
@@ -30,20 +31,12 @@ if TYPE_CHECKING:
     from flows.products.rows import ChipRow
     from flows.samples.members import MemberPlace
     from flows.samples.samples import Sample, Samples
+    from flows.training.batch_rooms import Room
 
 Check = Literal["once", "always", "never"]
 
-_CLASSES: Final = (SCL_BAND, QA_PIXEL_BAND)
-"""Bands that become `mask`; a chip has one of them, or none."""
-
-_KINDS: Final = {"sentinel2": torch.uint16, "naip": torch.uint8}
-"""Types of the sensors' pixels; an image of another sensor gets its own tensor."""
-
 Item = dict[str, Any]
 """A sample by TorchGeo's keys and some more; see `ChipDataset`."""
-
-_Room = tuple[torch.Tensor, torch.Tensor]
-"""Where an image and a mask are to be written."""
 
 
 class ChipDataset(Dataset[Item]):
@@ -110,7 +103,7 @@ class ChipDataset(Dataset[Item]):
                 keeps: with four workers, four times this. 0 keeps none.
             threads: How many samples of a batch each process decodes at once. Decompression and
                 checksums let other threads run, so threads without workers spare the copies
-                between processes.
+                between processes; `ChipLoader` then reads a batch ahead, too.
             check: When the bytes read are held to the SHA-256 of the tables: each process does it
                 the first time that it reads a sample, or always, or never.
         """
@@ -150,58 +143,52 @@ class ChipDataset(Dataset[Item]):
     def __getitems__(self, numbers: Sequence[int]) -> list[Item]:
         """Returns the items of a batch: what lies side by side is read by one request."""
         self._open()
-        samples = [self.samples[number] for number in numbers]
-        reads = self._reads(
-            [one.places if self.photos else one.places[:1] for one in samples]
-        )  # fmt: skip
-        rooms = self._rooms([one.chip for one in samples])
-        work = list(zip(numbers, samples, reads, rooms, strict=True))
+        read = self._reader(numbers)
+        rooms = BatchRooms(self._memory, len(numbers), self.dtype)
+
+        items: list[Any] = [None] * len(numbers)
+        left = iter(range(len(numbers)))
+
+        def make(_: int) -> None:
+            for one in left:
+                items[one] = self._item(numbers[one], *read(one), partial(rooms.room, one))
+
         if self._threads is None:
-            return [self._item(*one) for one in work]
-        return list(self._threads.map(lambda one: self._item(*one), work))
+            make(0)
+        else:
+            # Each thread takes what is left, one by one: a batch ends when the last of them does.
+            list(self._threads.map(make, range(self.threads)))
+        return items
 
-    def _reads(
-        self, places: Sequence[Sequence[MemberPlace]]
-    ) -> Sequence[Callable[[], Sequence[bytes]]]:
-        """Returns what gives the bytes of each sample of a batch.
+    def _reader(self, numbers: Sequence[int]) -> Callable[[int], tuple[Sample, Sequence[bytes]]]:
+        """Returns what gives a sample of a batch, by its place there, with its members' bytes.
 
-        Local files are read by the thread that decodes them, at the same time as others; ranges of
-        object storage are read now, for the whole batch, so that neighbours share a request.
+        Rows and local files are read by the thread that decodes them, while others decode; ranges
+        of object storage are read now, for the whole batch, so that neighbours share a request.
         """
         store = self._store
         assert store is not None  # noqa: S101 - just opened
-        if store.local_path("any") is not None and not self.cache_bytes:
-            return [partial(read_members, store, one, check=False) for one in places]
-        data = iter(self._cache.read(store, [place for one in places for place in one]))
-        found = [list(islice(data, len(one))) for one in places]
-        return [lambda own=own: own for own in found]  # type: ignore[misc]
 
-    def _rooms(self, chips: Sequence[ChipRow]) -> Sequence[_Room | None]:
-        """Returns where the images and masks of a batch go: side by side, so that none is copied.
+        def places(sample: Sample) -> Sequence[MemberPlace]:
+            return sample.places if self.photos else sample.places[:1]
 
-        None for each, where they differ in shape or type.
-        """
-        shapes = {(len(self._names(chip)), chip.height, chip.width, chip.sensor) for chip in chips}
-        kinds = {_KINDS.get(chip.sensor) for chip in chips} if self.dtype is None else {self.dtype}
-        (shape, *others), (kind, *_) = shapes, kinds
-        if others or kind is None:
-            return [None] * len(chips)
-        count, (bands, *square) = len(chips), shape[:3]
-        images = self._memory.empty((count, bands, *square), kind)
-        masks = self._memory.empty((count, *square), self._mask_kind(chips[0]))
-        return list(zip(images, masks, strict=True))
+        def read(one: int) -> tuple[Sample, Sequence[bytes]]:
+            sample = self.samples[numbers[one]]
+            return sample, read_members(store, places(sample), check=False)
 
-    def _mask_kind(self, chip: ChipRow) -> torch.dtype:
-        """Returns the type of a chip's mask: its own, or what losses take as classes."""
-        if self.dtype is not None:
-            return torch.int64
-        return torch.uint16 if QA_PIXEL_BAND in chip.bands else torch.uint8
+        if store.is_local and not self.cache_bytes:
+            return read
+        samples = [self.samples[number] for number in numbers]
+        wanted = [places(sample) for sample in samples]
+        data = iter(self._cache.read(store, [place for one in wanted for place in one]))
+        found = [list(islice(data, len(one))) for one in wanted]
+        return lambda one: (samples[one], found[one])
 
     def _names(self, chip: ChipRow) -> list[str]:
         """Returns the bands wanted of a chip."""
         if self.bands is not None:
             return list(self.bands)
-        return [name for name in chip.bands if name not in _CLASSES]
+        return [name for name in chip.bands if name not in CLASSES]
 
     def _open(self) -> None:
         """Opens what belongs to a process, in each that it comes to."""
@@ -211,16 +198,18 @@ class ChipDataset(Dataset[Item]):
             self._cache = MemberCache(self.cache_bytes)
             self._memory = BatchMemory()
             self._checked = np.full(len(self), self.check == "never")
-            self._threads = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+            if self.threads > 1:
+                self._threads = ThreadPoolExecutor(self.threads, "decode", _take_one_core)
+            else:
+                self._threads = None
 
     def _item(
         self,
         number: int,
         sample: Sample,
-        read: Callable[[], Sequence[bytes]],
-        room: _Room | None,
+        data: Sequence[bytes],
+        room: Callable[[ChipRow, int], Room],
     ) -> Item:
-        data = read()
         if not self._checked[number]:
             for place, one in zip(sample.places, data, strict=False):
                 check_member(self.samples.root, place, one)
@@ -231,7 +220,9 @@ class ChipDataset(Dataset[Item]):
             item["photos"] = self._pictures(data[1:])
         return item if self.transforms is None else self.transforms(item)
 
-    def _of_chip(self, chip: ChipRow, data: bytes, room: _Room | None) -> Item:
+    def _of_chip(
+        self, chip: ChipRow, data: bytes, room: Callable[[ChipRow, int], Room]
+    ) -> Item:  # fmt: skip
         wanted = self._names(chip)
         if unknown := [name for name in wanted if name not in chip.bands]:
             raise SetupError(
@@ -239,8 +230,8 @@ class ChipDataset(Dataset[Item]):
                 f"It has {', '.join(chip.bands)}; open the samples of one sensor.",
             )  # fmt: skip
         order = [chip.bands.index(name) for name in wanted]
-        classes = next((chip.bands.index(one) for one in _CLASSES if one in chip.bands), None)
-        image, place_of_mask = room or (None, None)
+        classes = next((chip.bands.index(one) for one in CLASSES if one in chip.bands), None)
+        image, place_of_mask = room(chip, len(order))
         out = image.numpy() if image is not None and self.dtype is None else None
         try:
             pixels = read_tiles(data, order, _add_up, out)
@@ -270,7 +261,7 @@ class ChipDataset(Dataset[Item]):
         }  # fmt: skip
         if mask is not None:
             if place_of_mask is None:
-                place_of_mask = torch.empty(mask.shape, dtype=self._mask_kind(chip))
+                place_of_mask = torch.empty(mask.shape, dtype=mask_kind(chip, self.dtype))
             # Nothing is lost: classes are 0 to 11, and bits have 16 of them.
             np.copyto(place_of_mask.numpy(), mask, casting="unsafe")
             item["mask"] = place_of_mask
@@ -284,6 +275,16 @@ class ChipDataset(Dataset[Item]):
                 picture if self.photo_transform is None else self.photo_transform(picture)
             )
         return torch.stack(pictures) if len({one.shape for one in pictures}) == 1 else pictures
+
+
+def _take_one_core() -> None:
+    """Keeps PyTorch's operations in this thread to one core, for its neighbours have the others.
+
+    Else each thread brings as many of OpenMP's threads as there are cores, and these wait for one
+    another. PyTorch's own setting would be everybody's.
+    """
+    torch.get_num_threads()  # sets the thread's limit, if nothing has: it must not come later
+    threadpool_limits(1, user_api="openmp")
 
 
 def _add_up(steps: NDArray[Any], sums: NDArray[Any]) -> None:

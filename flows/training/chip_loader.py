@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import DataLoader
@@ -21,6 +22,8 @@ class ChipLoader:
     A `DataLoader` reads ahead, so its sampler cannot say where training is. This counts what came
     out, and a state that was saved between two batches leads to the same batches again, whatever
     the number of workers.
+
+    A dataset with threads, and without workers, reads the next batch while this one is in use.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class ChipLoader:
             dataset, batch_size=batch_size, sampler=sampler, drop_last=drop_last,
             **({"collate_fn": collate_chips} | options),
         )  # fmt: skip
+        self._ahead = dataset.threads > 1 and not self._loader.num_workers
         self.epoch = 0
         self.batches = 0
 
@@ -62,7 +66,8 @@ class ChipLoader:
     def __iter__(self) -> Iterator[Item]:
         """Yields what is left of the epoch, and then stands at the begin of the next one."""
         self._sampler.set_epoch(self.epoch, self.batches * self._size)
-        for batch in self._loader:
+        batches = iter(self._loader)
+        for batch in _read_ahead(batches) if self._ahead else batches:
             self.batches += 1
             yield batch
         self.epoch, self.batches = self.epoch + 1, 0
@@ -85,3 +90,12 @@ class ChipLoader:
                 f" { {key: self._identity[key] for key in other} }"
             )
         self.epoch, self.batches = int(state["epoch"]), int(state["batches"])
+
+
+def _read_ahead(batches: Iterator[Item]) -> Iterator[Item]:
+    """Yields batches; in a thread of its own, the next one is read meanwhile."""
+    with ThreadPoolExecutor(1, "ahead") as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
     from flows.products.versions import Version
-
-    Watch = Callable[[str, int, int], None]
-    """Hears what is being done, how much of it is done, and how much there is."""
+    from flows.progress import Progress
 
 _WORKERS: Final = 16
 """Cells that are looked at side by side: a remote store takes tens of milliseconds for each."""
@@ -42,7 +40,9 @@ def open_dataset(root: str) -> Store:
     return store
 
 
-def each_cell(store: Store, what: str, work: Callable[[str], Found], watch: Watch) -> list[Found]:
+def each_cell(
+    store: Store, what: str, work: Callable[[str], Found], progress: Progress
+) -> list[Found]:
     """Does the same with every cell that has a commit or begun work, side by side.
 
     Returns:
@@ -55,9 +55,9 @@ def each_cell(store: Store, what: str, work: Callable[[str], Found], watch: Watc
     found = []
     with ThreadPoolExecutor(_WORKERS, "cells") as pool:
         for number, one in enumerate(pool.map(work, names)):
-            watch(what, number, len(names))
+            progress(what, number, len(names))
             found.append(one)
-    watch(what, len(names), len(names))
+    progress(what, len(names), len(names))
     return found
 
 

@@ -38,6 +38,7 @@ from flows.products.block_list import (
     open_requests,
 )
 from flows.products.versions import read_version, settle_seed, version_names
+from flows.progress import no_progress
 from flows.publishing.publish import publish
 from flows.publishing.revoking import remove_unfinished, revoke, versions_naming
 from flows.upkeep.copies import find_copies
@@ -53,9 +54,10 @@ if TYPE_CHECKING:
     from collectors.storage import Store
     from flows.cells.forgetting import Gone
     from flows.cells.forgotten_files import Purge
+    from flows.progress import Progress
     from flows.settings import Settings
     from flows.upkeep.asked import Asked
-    from flows.upkeep.dataset import Found, Watch
+    from flows.upkeep.dataset import Found
 
 _EPHEMERAL: Final = "a list that is only planned"
 
@@ -108,7 +110,7 @@ class Forgetter:
         settings: Where the key of the block list is.
         asked: Who and what is to be forgotten.
         catalogue_path: The catalogue's file; what the newest version says comes before it.
-        watch: Hears how far it is.
+        progress: Hears how far it is.
         now: The time, UTC, aware; written into the record.
     """
 
@@ -116,7 +118,7 @@ class Forgetter:
     settings: Settings
     asked: Asked
     catalogue_path: Path | None = None
-    watch: Watch = lambda _what, _done, _all: None
+    progress: Progress = no_progress
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     _wanted: frozenset[str] = frozenset()
 
@@ -187,9 +189,12 @@ class Forgetter:
         )
         version = None
         if version_names(self.store):
-            self.watch("publishing", 0, 1)
+            self.progress("publishing", 0, 1)
             version, _ = publish(self.store, catalogue, seed, forgetting=True)
-            self.watch("publishing", 1, 1)
+            self.progress("publishing", 1, 1)
+        # Before versions are looked for: one whose manifest is made after this has no tables, and
+        # one whose manifest is made before is found below.
+        remove_unfinished(self.store)
         purges = self._each(
             "looking for what is left", lambda cell: find_purge(self.store, cell, blocks)
         )
@@ -197,11 +202,10 @@ class Forgetter:
             self.store, {purge.cell_id: purge.generations for purge in purges}
         )
         for number, name in enumerate(revoked):
-            self.watch("revoking versions", number, len(revoked))
+            self.progress("revoking versions", number, len(revoked))
             revoke(self.store, name)
-        remove_unfinished(self.store)
         for number, purge in enumerate(purges):
-            self.watch("removing", number, len(purges))
+            self.progress("removing", number, len(purges))
             purge.remove(self.store)
         clean_records(self.store, blocks)
         done = replace(
@@ -209,7 +213,8 @@ class Forgetter:
         )
         record = done.as_json() | {"done_at": self.now.isoformat()}
         del record["key_file"]
-        for name in open_requests(self.store):
+        # One that another forgetting has begun since is its own: nothing was looked for by it here.
+        for name in sorted(set(blocks.requests) & set(open_requests(self.store))):
             close_request(self.store, name, record)
         return done
 
@@ -219,7 +224,7 @@ class Forgetter:
 
     def _each(self, what: str, work: Callable[[str], Found]) -> list[Found]:
         """Does the same with every cell, and tells how far it is."""
-        return each_cell(self.store, what, work, self.watch)
+        return each_cell(self.store, what, work, self.progress)
 
 
 def open_forgetter(root: str, settings: Settings, asked: Asked, **more: Any) -> Forgetter:
@@ -251,8 +256,9 @@ def show_forgetting(console: Console, found: Forgetting) -> None:
         lines.append(f"revoked: {', '.join(found.revoked)}")
     if found.unfinished:
         lines.append(f"{found.unfinished} forgettings that were stopped are brought to their end")
-    if not found.done and not (found.photos or found.seen):
-        lines.append("no row names them; they go on the block list all the same")
+    if not (found.photos or found.seen):
+        go = "are" if found.done else "go"
+        lines.append(f"no row names them; they {go} on the block list all the same")
     if found.done:
         lines.append(f"done; the dataset's version is now {found.version or 'none yet'}")
     if found.key_file:

@@ -22,6 +22,7 @@ from collectors.storage import Missing
 from collectors.transport import SetupError
 from flows.cells.blocked import newest_tables
 from flows.cells.state import latest_generations
+from flows.progress import no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from collectors.flickr import Flickr
     from collectors.storage import Store
+    from flows.progress import Progress
     from flows.settings import Settings
-    from flows.upkeep.dataset import Watch
 
 NOTES: Final = "rechecks"
 
@@ -109,7 +110,7 @@ def recheck_dataset(
     today: date,
     since: date,
     limit: int | None = None,
-    watch: Watch = lambda _what, _done, _all: None,
+    progress: Progress = no_progress,
 ) -> Recheck:
     """Asks about every kept photo that was not asked about since a day.
 
@@ -120,7 +121,7 @@ def recheck_dataset(
         today: The day that is noted.
         since: Photos that were asked about on this day or later are passed over.
         limit: The most photos to ask about.
-        watch: Hears how far it is.
+        progress: Hears how far it is.
 
     Raises:
         FlickrRefusal, TroubleRemains, SetupError: As the client does; what was found out is noted.
@@ -130,11 +131,11 @@ def recheck_dataset(
     due = {cell: _due(store, cell, latest[cell], since) for cell in sorted(latest)}
     everything = sum(map(len, due.values()))
     wanted = everything if limit is None else min(limit, everything)
-    before = flickr.calls
+    before = flickr.sent
 
     def tell() -> None:
-        found.calls = flickr.calls - before
-        watch("asking Flickr", found.asked, wanted)
+        found.calls = flickr.sent - before
+        progress("asking Flickr", found.asked, wanted)
 
     try:
         for cell, photos in due.items():

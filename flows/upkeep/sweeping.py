@@ -8,9 +8,9 @@ What is looked at, and nothing else:
     .probe-…, name#1     what a process left that died while it tried the storage out, or wrote
 
 A cell in which anything of this is younger than the grace time is left as it is: someone may be at
-work there. A run that begins a cell leaves a sign of life first and then looks for the mark of a
-sweep; a sweep leaves its mark first and then looks for signs of life. Commits are read last, so
-that what was committed meanwhile is spared as well.
+work there. A run that begins a cell, or forgets something in it, leaves a sign of life first and
+then looks for the mark of a sweep; a sweep leaves its mark first and then looks for signs of life.
+Commits are read last, so that what was committed meanwhile is spared as well.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from rich.table import Table
 from rich.text import Text
 
 from collectors.leftovers import discard, probes, storage_time, unfinished_files
-from collectors.storage import open_store
 from collectors.transport import SetupError
 from flows.cells.state import COMMITS
 from flows.cells.sweep_marks import MARK_LASTS, SWEEPS
-from flows.products.versions import IDENTITY, MANIFESTS, version_names
+from flows.products.versions import MANIFESTS, version_names
+from flows.progress import no_progress
+from flows.upkeep.dataset import open_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from collectors.storage import Store, StoredObject
+    from flows.progress import Progress
 
 GRACE: Final = timedelta(hours=24)
 """Default age below which nothing is touched."""
@@ -103,6 +105,7 @@ def sweep_dataset(
     *,
     grace: timedelta = GRACE,
     delete: bool = False,
+    progress: Progress = no_progress,
     elapsed: Callable[[], float] = time.monotonic,
 ) -> Sweeping:
     """Finds what no commit names, and removes it if told to.
@@ -111,6 +114,7 @@ def sweep_dataset(
         root: The dataset. It has to be writable: its clock is read by writing a small object.
         grace: Age below which nothing is touched, by the storage's own clock.
         delete: Whether to remove what is found.
+        progress: Hears how many commits are read, and how much is removed.
         elapsed: Seconds, growing.
 
     Returns:
@@ -119,16 +123,14 @@ def sweep_dataset(
     Raises:
         SetupError: If the root holds no dataset, or a commit cannot be read; nothing is removed.
     """
-    store = open_store(root, writable=False)
-    if not store.exists(IDENTITY):
-        raise SetupError(root, "holds no dataset.", "Give --root the root of one.")
+    store = open_dataset(root)
     if not delete:
-        return _find(store, storage_time(store), grace)
+        return _find(store, storage_time(store), grace, progress)
     mark, started = f"{SWEEPS}/{secrets.token_hex(8)}", elapsed()
     store.create(mark, mark.encode())
     try:
         now = store.describe(mark).modified_at
-        found = _find(store, now, grace)
+        found = _find(store, now, grace, progress)
 
         def remove(waste: Waste) -> None:
             if elapsed() - started > MARK_LASTS.total_seconds() / 2:
@@ -139,7 +141,8 @@ def sweep_dataset(
                 store.delete(waste.found.path)
 
         with ThreadPoolExecutor(_WORKERS, "sweep") as pool:
-            list(pool.map(remove, found.waste))
+            for done, _ in enumerate(pool.map(remove, found.waste), 1):
+                progress("objects removed", done, len(found.waste))
         for old in store.objects(SWEEPS):
             if now - old.modified_at > MARK_LASTS:
                 store.delete(old.path)
@@ -148,7 +151,7 @@ def sweep_dataset(
     return replace(found, removed=True)
 
 
-def _find(store: Store, now: datetime, grace: timedelta) -> Sweeping:
+def _find(store: Store, now: datetime, grace: timedelta, progress: Progress) -> Sweeping:
     """Looks for waste; what lies there is listed before the commits that may name it are read."""
     by_cell: defaultdict[str, list[Waste]] = defaultdict(list)
     for kind, folder in _CELL_FOLDERS.items():
@@ -157,7 +160,7 @@ def _find(store: Store, now: datetime, grace: timedelta) -> Sweeping:
     alone = [Waste("probe", one) for one in probes(store)]
     alone += [Waste("unfinished", one) for one in unfinished_files(store)]
     alone += [Waste("table", one) for one in _dead_tables(store)]
-    named = named_objects(store)
+    named = named_objects(store, progress)
     waste, spared = [], 0
     for one in alone:
         if now - one.found.modified_at > grace:
@@ -173,7 +176,7 @@ def _find(store: Store, now: datetime, grace: timedelta) -> Sweeping:
     return Sweeping(tuple(sorted(waste, key=lambda one: one.found.path)), spared)
 
 
-def named_objects(store: Store) -> set[str]:
+def named_objects(store: Store, progress: Progress = no_progress) -> set[str]:
     """Returns the paths that commits name, of every cell and every generation.
 
     Published versions name generations, older ones too, so none of them is passed over.
@@ -194,7 +197,11 @@ def named_objects(store: Store) -> set[str]:
             ) from error
 
     with ThreadPoolExecutor(_WORKERS, "commits") as pool:
-        return {name for names in pool.map(names_of, store.list(COMMITS)) for name in names}
+        commits, named = store.list(COMMITS), set[str]()
+        for done, names in enumerate(pool.map(names_of, commits), 1):
+            progress("commits read", done, len(commits))
+            named.update(names)
+        return named
 
 
 def _dead_tables(store: Store) -> list[StoredObject]:

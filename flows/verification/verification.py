@@ -19,6 +19,7 @@ from flows.cells.state import count_unpaired, read_commit
 from flows.products.rows import PUBLISHED
 from flows.products.tables import from_arrow
 from flows.products.versions import Version, local_files, published_version
+from flows.progress import no_progress
 from flows.verification.byte_invariants import ByteInvariants
 from flows.verification.description_invariants import DescriptionInvariants
 from flows.verification.findings import Finding
@@ -33,10 +34,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from collectors.storage import Store
+    from flows.progress import Progress
 
 
 def verify_dataset(
-    root: str, version_name: str | None = None, block_key: str | None = None
+    root: str,
+    version_name: str | None = None,
+    block_key: str | None = None,
+    progress: Progress = no_progress,
 ) -> list[Finding]:
     """Checks a version of a dataset, cell by cell, so that memory does not grow with it.
 
@@ -44,6 +49,7 @@ def verify_dataset(
         root: The dataset.
         version_name: A version; the newest by default.
         block_key: The key of the block list, if it is here.
+        progress: Hears how many files and cells are checked.
 
     Returns:
         A finding for each invariant.
@@ -54,7 +60,7 @@ def verify_dataset(
     store = open_store(root, writable=False)
     version = published_version(store, version_name)
     manifest = version.manifest
-    files = _check_files(store, version)
+    files = _check_files(store, version, progress)
     rows_once = Finding(
         "one-row-per-photo",
         "every photo seen is exactly one row, and every row that a cell committed is published",
@@ -79,7 +85,9 @@ def verify_dataset(
     paths = [path for product in PUBLISHED for path in version.files(product)]
     with local_files(store, [path for path in paths if store.exists(path)]) as local:
         by_product = dict(zip((path for path in paths if store.exists(path)), local, strict=True))
-        for cell_id, generation in sorted(manifest["cells"].items()):
+        cells = sorted(manifest["cells"].items())
+        for done, (cell_id, generation) in enumerate(cells):
+            progress("cells checked", done, len(cells))
             rows = _cell_rows(version, by_product, cell_id)
             commit = read_commit(store, cell_id, generation)
             lost = [photo for photo, cells in settled.items() if cell_id in cells]
@@ -94,6 +102,7 @@ def verify_dataset(
             by_blocks.check(rows, commit["shards"])
             by_descriptions.check(rows)
             by_bytes.check(rows, commit["shards"], [*lost, *moved])
+        progress("cells checked", len(cells), len(cells))
     by_rows.finish()
     by_splits.finish()
     by_photos.finish()
@@ -107,10 +116,12 @@ def verify_dataset(
     ]  # fmt: skip
 
 
-def _check_files(store: Store, version: Version) -> Finding:
+def _check_files(store: Store, version: Version, progress: Progress) -> Finding:
     """Checks the checksums of a version's tables."""
     finding = Finding("published-files", "every file of the version has the checksum stated")
-    for file in (one for files in version.manifest["tables"].values() for one in files):
+    tables = [one for files in version.manifest["tables"].values() for one in files]
+    for done, file in enumerate(tables):
+        progress("files checked", done, len(tables))
         try:
             digest = hashlib.sha256(store.read(file["path"])).hexdigest()
         except Missing:

@@ -18,15 +18,14 @@ from flows.products.table_rows import CellTables
 from flows.wording.chip_texts import ChipText, PhotoWords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
 
     from collectors.storage import Store
     from flows.catalogue.blocks import Region
     from flows.products.versions import Version
-
-    Progress = Callable[[str, int, int], None]
+    from flows.progress import Progress
 
 PLACE: Final = ("shard", "offset", "size", "sha256")
 """Columns that say where the bytes of a chip are."""

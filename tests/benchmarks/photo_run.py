@@ -77,7 +77,7 @@ def main() -> None:
         seconds, cpu = time.perf_counter() - started, time.process_time() - before
         services.photo_pool.shutdown()
     sys.stdout.write(json.dumps({
-        "photos": kept, "seconds": seconds, "cpu_seconds": cpu, "requests": host.requests,
+        "photos": kept, "seconds": seconds, "cpu_seconds": cpu, "requests": host.sent,
     }))  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.report import writing
 from flows.report.pictures import draw
+from tests.benchmarks.placement_run import peak_gb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +38,12 @@ def main(root: str, output: str) -> None:
 
     replaced: Callable[..., Any] = draw_whatever_lies_there
     writing.draw = replaced
-    written = writing.write_report(root, Path(output), version=None, pairs=240, tell=tell)
+    written = writing.write_report(root, Path(output), version=None, pairs=240, progress=tell)
     seconds = time.monotonic() - begun
     used = resource.getrusage(resource.RUSAGE_SELF)
     sys.stdout.write(json.dumps({
         "seconds": seconds, "cpu_seconds": used.ru_utime + used.ru_stime,
-        "peak_gb": used.ru_maxrss * 1024 / 1e9, "began": began, **written.as_json(),
+        "peak_gb": peak_gb() * 2**30 / 1e9, "began": began, **written.as_json(),
     }))  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import pytest
 from collectors.sandbox import Sandbox
 from collectors.sandbox.landcover import Landcover
 from flows.catalogue.catalogue import load_catalogue
+from flows.search.scope import Scope
 from flows.search.searching import search
 from tests.benchmarks.lines import report
 from tests.flows.runs import SHIPPED, Run
@@ -41,11 +42,11 @@ def test_words_find_the_right_kind(weights: Path, tmp_path: Path) -> None:
     known = truths(root, Landcover(SEED))
     regions = load_catalogue(SHIPPED).regions
     begun = time.perf_counter()
-    search(str(root), "snow", regions, cache)
+    search(Scope(str(root), regions, cache), "snow")
     indexing_s = time.perf_counter() - begun
     asked = queries(known.values(), QUERIES)
     begun = time.perf_counter()
-    told = [judged(one, search(str(root), one.text, regions, cache)["results"], known)
+    told = [judged(one, search(Scope(str(root), regions, cache), one.text)["results"], known)
             for one in asked]  # fmt: skip
     each_ms = 1000 * (time.perf_counter() - begun) / QUERIES
     truth = list(known.values())

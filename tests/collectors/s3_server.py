@@ -60,7 +60,13 @@ class S3Server:
         import httpx
 
         self._thread.start()
-        httpx.put(f"{self.environment['AWS_ENDPOINT_URL']}/{self.bucket}").raise_for_status()
+        bucket = f"{self.environment['AWS_ENDPOINT_URL']}/{self.bucket}"
+        try:
+            # The first request loads moto's S3, which takes its time where others work as well.
+            httpx.put(bucket, timeout=60).raise_for_status()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -192,7 +192,7 @@ def test_what_may_pass_is_tried_again(first):
     with Loopback(first, page_of(1, 2)) as server, make_client(server.url) as client:
         found = search(client)
     assert [photo.photo_id for photo in found.photos] == ["1", "2"]
-    assert client.calls == len(server.asked) == 2
+    assert client.sent == len(server.asked) == 2
 
 
 def test_silence_is_tried_again():
@@ -202,7 +202,7 @@ def test_silence_is_tried_again():
         make_client(server.url, timeout_s=0.2) as client,
     ):
         assert len(search(client).photos) == 1
-    assert client.calls == 2
+    assert client.sent == 2
 
 
 def test_trouble_that_remains_fails_in_time():
@@ -331,7 +331,7 @@ def test_the_check_passes_when_licences_are_as_known():
     """One call, and no complaint."""
     with Loopback(licence_answer({})) as server, make_client(server.url) as client:
         client.check()
-        assert client.calls == 1
+        assert client.sent == 1
 
 
 def test_the_check_names_every_change_of_the_licences():
@@ -386,7 +386,7 @@ def test_many_threads_share_a_client():
 
         with ThreadPoolExecutor(16) as pool:
             assert list(pool.map(ask, range(16))) == [1] * 16
-        assert client.calls == 16
+        assert client.sent == 16
     assert len({asked.headers["Authorization"] for asked in server.asked}) == 16
 
 

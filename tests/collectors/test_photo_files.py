@@ -56,7 +56,7 @@ def photo_at(server: Loopback, width: int = 640, height: int = 480) -> Photo:
 def fetch(*answers: Answer, **changes: Any) -> tuple[PhotoImage | PhotoAbsence, int]:
     """Fetches a photo from a server with prepared answers; also returns the number of requests."""
     with Loopback(*answers) as server, make_host(server.host, **changes) as host:
-        return host.fetch(photo_at(server)), host.requests
+        return host.fetch(photo_at(server)), host.sent
 
 
 def test_a_photo_is_fetched():
@@ -69,7 +69,7 @@ def test_a_photo_is_fetched():
     (asked,) = server.asked
     assert (asked.method, asked.path) == ("GET", "/photos/1/53012345678_a_z.jpg")
     assert asked.headers["User-Agent"] == "terrapair-tests"
-    assert (host.requests, host.bytes) == (1, len(JPEG))
+    assert (host.sent, host.bytes) == (1, len(JPEG))
 
 
 @pytest.mark.parametrize(
@@ -265,4 +265,4 @@ def test_the_sandbox_gives_photos(sandbox: Sandbox):
     }  # fmt: skip
     assert len(pictures) >= 50
     assert all(min(image.width, image.height) <= 336 for image in pictures)
-    assert sandbox.counts()["photo.get"] == host.requests
+    assert sandbox.counts()["photo.get"] == host.sent

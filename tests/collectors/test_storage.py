@@ -51,6 +51,21 @@ def test_own_content_counts_as_written(store):
     assert store.create("x", b"same") is True
 
 
+def test_a_path_that_is_free_again_is_written(store, monkeypatch):
+    """Who was first has finished, and has removed it, before it could be read back."""
+    read = Store.read
+
+    def too_late(self, path):
+        self.delete(path)
+        return read(self, path)
+
+    store.create("steps/one", b"theirs")
+    monkeypatch.setattr(Store, "read", too_late)
+    assert store.create("steps/one", b"ours")
+    monkeypatch.setattr(Store, "read", read)
+    assert store.read("steps/one") == b"ours"
+
+
 def test_one_of_many_writers_wins(store):
     """Of 16 threads that create one path at once exactly one wins, and its content is whole."""
     start = threading.Barrier(16)
@@ -161,10 +176,10 @@ def test_a_new_root_is_left_empty(tmp_path):
 def test_a_file_in_the_way_is_explained(tmp_path):
     """A root below a file says which path it is, why it fails and what to do."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot be written") as caught:
+    with pytest.raises(StorageError, match="no folder") as caught:
         open_store(str(tmp_path / "file" / "root"))
     assert str(tmp_path / "file" / "root") in str(caught.value)
-    assert "Choose another root" in str(caught.value)
+    assert "Give a folder" in str(caught.value)
 
 
 def test_an_unwritable_root_is_found_out_at_once():

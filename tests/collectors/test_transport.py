@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import logging
 import pickle
+import re
 import threading
-from itertools import pairwise
+from dataclasses import replace
+from itertools import pairwise, repeat
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -25,6 +28,9 @@ from collectors.transport import (
     redact,
     retrying,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PATIENCE = Patience(budget_s=100, first_wait_s=1, longest_wait_s=20)
 
@@ -55,6 +61,19 @@ def failing(times: int, error: Exception, answer: str = "answer"):
         return answer
 
     return call, tries
+
+
+class Queue:
+    """A throttle at which each call waits so long for its turn."""
+
+    def __init__(self, time: Time, waits: Iterable[float]) -> None:
+        self._time, self._waits = time, iter(waits)
+
+    def __enter__(self) -> None:
+        self._time.now += next(self._waits)
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 599])
@@ -124,6 +143,30 @@ def test_no_try_begins_after_the_budget():
             retrying(PATIENCE, slow, service="S", what="w", sleep=time.sleep, clock=time.clock)
         assert max(began) - 1000 < PATIENCE.budget_s
         assert 2 <= len(began) <= 15
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 500.0]), min_size=1, max_size=8))
+def test_waiting_for_a_turn_takes_nothing_from_the_budget(queues):
+    """However long others are served first: as many tries are made as if nobody were."""
+    time = Time()
+    call, tries = failing(len(queues), TransientTrouble("S", "busy"))
+    answer = retrying(
+        replace(PATIENCE, longest_wait_s=1), call, service="S", what="w",
+        throttle=Queue(time, [*queues, 0.0]), sleep=time.sleep, clock=time.clock,
+    )  # fmt: skip
+    assert (answer, len(tries)) == ("answer", len(queues) + 1)
+
+
+def test_the_time_that_is_told_is_that_of_the_trouble():
+    """Who reads that a service was given up does not take a queue before it for its silence."""
+    time = Time()
+    call, _ = failing(10**6, TransientTrouble("S", "busy"))
+    with pytest.raises(TroubleRemains) as caught:
+        retrying(PATIENCE, call, service="S", what="w", throttle=Queue(time, repeat(3600.0)),
+                 sleep=time.sleep, clock=time.clock)  # fmt: skip
+    told = re.search(r"in (\d+) s; last: busy$", str(caught.value))
+    assert told is not None
+    assert 0 < int(told[1]) <= PATIENCE.budget_s
 
 
 def test_waits_are_jittered_below_a_doubling_limit():

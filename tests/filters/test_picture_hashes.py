@@ -114,6 +114,17 @@ def test_an_index_of_nothing_and_of_equals() -> None:
     assert same.tolist() == [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
 
 
+@pytest.mark.parametrize("shelf", [2_999, 700, 90])
+def test_many_small_shelves_hold_what_one_does(shelf: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever bits are flipped, those that part the shelves too; also where most are empty."""
+    hashes = planted(np.random.default_rng(4), 300)
+    whole = near_pairs(hashes)
+    assert len(whole) > 40
+    monkeypatch.setattr("filters.hash_index._SHELF", shelf)
+    monkeypatch.setattr("filters.hash_index._READ", 7)
+    assert near_pairs(hashes).tolist() == whole.tolist()
+
+
 def test_many_equals_are_compared_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is lost where a piece ends, even in the middle of one asker's neighbours."""
     hashes = planted(np.random.default_rng(9), 200)

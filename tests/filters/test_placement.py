@@ -125,6 +125,7 @@ def plain_rules(
     members: dict[str, str] = {}
     unplaced: dict[str, str] = {}
     days: dict[str, list[date]] = {}
+    beside: dict[str, tuple[Chip, list[Chip]]] = {}
     for spot in ordered:
         own = own_chip(spot, sensor)
         around = [
@@ -141,16 +142,19 @@ def plain_rules(
             room[free[0]] -= 1
             held[free[0], spot.owner] = held.get((free[0], spot.owner), 0) + 1
             days.setdefault(free[0], []).append(spot.taken_on)
-        elif with_room:
-            unplaced[spot.photo_id] = "owner_share"
-        elif any(chip.chip_id not in shut for chip in around):
-            unplaced[spot.photo_id] = "chip_full"
-        elif around:
-            unplaced[spot.photo_id] = "chip_without_scene"
-        elif not area_inside(own, box, sensor):
-            unplaced[spot.photo_id] = "border"
         else:
-            unplaced[spot.photo_id] = "between_chips"
+            beside[spot.photo_id] = own, around
+    for photo_id, (own, around) in beside.items():
+        if any(room.get(chip.chip_id, 0) > 0 for chip in around):
+            unplaced[photo_id] = "owner_share"
+        elif any(chip.chip_id not in shut for chip in around):
+            unplaced[photo_id] = "chip_full"
+        elif around:
+            unplaced[photo_id] = "chip_without_scene"
+        elif not area_inside(own, box, sensor):
+            unplaced[photo_id] = "border"
+        else:
+            unplaced[photo_id] = "between_chips"
     chips = tuple(
         replace(chip, target_date=lower_median(days[chip.chip_id]))
         for chip in sorted(made, key=lambda one: one.chip_id)
@@ -170,7 +174,7 @@ often = settings(max_examples=150, deadline=None, suppress_health_check=[HealthC
 def test_placement_is_what_the_plain_rules_say(
     world: tuple[str, Random, int, float, int],
 ) -> None:
-    """New photos, and a second instalment beside open and shut chips, at zone edges too."""
+    """New photos, what is left of them again, and more beside open and shut chips."""
     place_name, random, count, reach, cap = world
     owner_cap = random.randint(1, cap)
     lon, lat = PLACES[place_name]
@@ -185,6 +189,12 @@ def test_placement_is_what_the_plain_rules_say(
                               if at == chip.chip_id)
         for chip in first.chips
     }  # fmt: skip
+    left = [spot for spot in earlier if spot.photo_id in first.unplaced]
+    again = place(
+        left, [Centre(chip, owners[chip.chip_id]) for chip in first.chips], box, SMALL, cap=cap,
+        owner_cap=owner_cap,
+    )  # fmt: skip
+    assert again == Placement((), {}, first.unplaced)
     shut = [chip for number, chip in enumerate(first.chips) if number % 3 == 0]
     open_ones = [Centre(chip, owners[chip.chip_id]) for chip in first.chips if chip not in shut]
     second = place(later, open_ones, box, SMALL, cap=cap, owner_cap=owner_cap, blocked=shut)

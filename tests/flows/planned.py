@@ -12,6 +12,7 @@ from flows.planning.miniature import Question
 from flows.planning.opening import find_dataset, open_orders, opened, seed_of
 from flows.planning.plan_files import compare
 from flows.planning.planning import make_plan
+from flows.progress import no_progress
 from flows.runs.building import plan_orders
 from flows.runs.running import Task, wishes_of
 from flows.settings import read_settings
@@ -46,8 +47,9 @@ def plan_of(
     )  # fmt: skip
     left = open_orders(orders, read, store, lambda _line: None)
     question = Question(orders, left, task.since, task.until, seed, probes)
-    more: dict[str, Any] = {"store": store, "allowed": None, "left": None}
-    more["tell"] = lambda *_far: None
+    more: dict[str, Any] = {
+        "store": store, "allowed": None, "left": None, "progress": no_progress,
+    }  # fmt: skip
     if offline:
         made = make_plan(question, read, settings, outside=None, **more)
     else:

@@ -113,7 +113,7 @@ def visible_requests(root: str) -> dict[str, int]:
     found["photo.get"] = len(photos)
     for path in store.list("steps"):
         found["flickr.search"] += "-search-" in path
-        found["ee.features"] += path.endswith("-placed.json.gz")
+        found["ee.features"] += "-placed-" in path
     return found
 
 

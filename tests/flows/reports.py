@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flows.progress import no_progress
 from flows.report.writing import Written, write_report
 
 if TYPE_CHECKING:
@@ -36,13 +37,9 @@ class Reported:
         return (self.folder / page).as_uri()
 
 
-def silent(_what: str, _done: int, _of: int) -> None:
-    """Tells nobody."""
-
-
 def write(root: Path, output: Path, *, pairs: int = PAIRS) -> Written:
     """Writes a report without telling anybody."""
-    return write_report(str(root), output, version=None, pairs=pairs, tell=silent)
+    return write_report(str(root), output, version=None, pairs=pairs, progress=no_progress)
 
 
 def make_hostile(built: Path, root: Path) -> None:

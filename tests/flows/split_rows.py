@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flows.cells.state import CellState
 from flows.products.rows import PairRow, PublishedPairRow
 from flows.verification.row_invariants import CellRows
-from tests.flows.test_publishing import chip, pair, photo
+from tests.flows.product_rows import chip, pair, photo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from contextlib import closing
+from datetime import UTC, datetime
 from threading import Semaphore
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from collectors.storage import open_store
+from collectors.transport import SetupError
+from flows.catalogue.catalogue import load_catalogue
 from flows.cells.begun import Begun, begin_ahead
+from flows.limits.budgets import BudgetSpent, Ledger
+from tests.flows.made_up_services import World, memory_store, services
+from tests.flows.runs import SHIPPED
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def go_on() -> None:
@@ -98,6 +110,27 @@ def test_results_are_given_once_and_not_kept() -> None:
         future.set_result(f"piece {number}")
     assert begun.results() == ["piece 0", "piece 1"]
     assert begun.futures == []
+
+
+def test_a_wrong_set_up_is_the_reason_even_if_a_budget_is_spent(tmp_path: Path) -> None:
+    """Who reads that a month's budget is spent waits for weeks for what no month will change."""
+    ledger = Ledger(open_store(str(tmp_path)), 400, lambda: datetime(2025, 1, 1, tzinfo=UTC))
+    wrong = SetupError("Earth Engine", "band B99 is not there.")
+    mine = services(memory_store(), load_catalogue(SHIPPED), World(1))
+    limits: Any = SimpleNamespace(ledger=ledger, close=ledger.close)
+
+    mine.limits = limits
+
+    def work(_item: int) -> None:
+        for _ in range(200):
+            ledger.spend()
+        raise wrong
+
+    with mine.pixel_pool, pytest.raises(SetupError) as caught:
+        mine.in_order(mine.pixel_pool, work, [1, 2])
+    assert caught.value is wrong
+    with pytest.raises(BudgetSpent):
+        mine.keep_going()
 
 
 def test_a_stopped_run_is_the_reason_before_what_its_threads_say() -> None:

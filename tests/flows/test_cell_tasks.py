@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from concurrent.futures import CancelledError, Future
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collectors.transport import SetupError
+from flows.catalogue.catalogue import load_catalogue
 from flows.cells.orders import Summary
 from flows.runs import cell_tasks, runners
 from flows.runs.cell_tasks import submit_cells
 from flows.runs.runners import CellRunner, check_runner, open_runner
+from flows.runs.running import Task as Asked
+from flows.runs.running import wishes_of
 from flows.settings import read_settings
+from tests.flows.runs import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,14 +111,25 @@ def submit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Submits cells to a runner on which tasks end as they are told to."""
     monkeypatch.setattr(cell_tasks.Assignment, "of", lambda _services: SimpleNamespace(run="1"))
 
-    def run(*ends: Callable[[Future[Any]], Any]) -> SimpleNamespace:
+    def run(*ends: Callable[[Future[Any]], Any], cells: str | None = None) -> SimpleNamespace:
         tasks = [Task(end) for end in ends]
-        orders = [SimpleNamespace(cell_id=f"cell{number}") for number in range(len(ends))]
+        orders = [
+            SimpleNamespace(cell_id=f"cell{name}", region=number)
+            for number, name in enumerate(cells or "012"[: len(ends)])
+        ]
+        mapped: list[Any] = []
+
+        def submitted(_task: Any, values: dict[str, Any]) -> list[Task]:
+            mapped.extend(values["orders"])
+            return tasks
+
         services = SimpleNamespace(stop=SimpleNamespace(set=lambda: stopped.append(True)))
         stopped: list[bool] = []
         watcher = Watcher()
-        runner = CellRunner(SimpleNamespace(map=lambda _task, _values: tasks), (LostError,))  # type: ignore[arg-type]
-        told = SimpleNamespace(tasks=tasks, watcher=watcher, stopped=stopped, error=None)
+        runner = CellRunner(SimpleNamespace(map=submitted), (LostError,))  # type: ignore[arg-type]
+        told = SimpleNamespace(
+            tasks=tasks, watcher=watcher, stopped=stopped, error=None, mapped=mapped
+        )
         try:
             told.summaries = submit_cells(orders, services, watcher, runner)  # type: ignore[arg-type]
         except SetupError as error:
@@ -125,9 +141,7 @@ def submit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 def committed(future: Future[Any]) -> None:
     """Ends a task well."""
-    summary = Summary()
-    summary.cells["committed"] = 1
-    future.set_result(summary)
+    future.set_result([Summary(cells=Counter(committed=1))])
 
 
 def test_a_cell_that_is_lost_with_its_worker_has_failed(submit: Callable[..., Any]) -> None:
@@ -139,6 +153,23 @@ def test_a_cell_that_is_lost_with_its_worker_has_failed(submit: Callable[..., An
     assert "run the same command again" in told.summaries[1].troubles["cell1"]
     assert sorted(told.watcher.told) == ["cell0 committed", "cell1 failed", "cell2 committed"]
     assert told.stopped == []
+
+
+def test_regions_that_meet_in_a_cell_take_turns(submit: Callable[..., Any]) -> None:
+    """One task has all orders of a cell; what came of each stands where its order stood."""
+
+    def both(future: Future[Any]) -> None:
+        future.set_result([Summary(seen=1, cells=Counter(committed=1)),
+                           Summary(seen=3, cells=Counter(unchanged=1))])  # fmt: skip
+
+    told = submit(both, committed, cells="aba")
+    assert [[one.region for one in task] for task in told.mapped] == [[0, 2], [1]]
+    assert [one.seen for one in told.summaries] == [1, 0, 3]
+    assert sorted(told.watcher.told) == ["cella committed", "cella unchanged", "cellb committed"]
+    lost = submit(lambda future: future.set_exception(LostError("gone")), committed, cells="aba")
+    assert [dict(one.cells) for one in lost.summaries] == [
+        {"failed": 1}, {"committed": 1}, {"failed": 1}
+    ]  # fmt: skip
 
 
 def test_a_wrong_setup_drops_what_has_not_begun(submit: Callable[..., Any]) -> None:
@@ -158,3 +189,11 @@ def test_a_worker_without_terrapair_is_said(submit: Callable[..., Any]) -> None:
     told = submit(lambda future: future.set_exception(missing))
     assert "No module named 'flows'" in str(told.error)
     assert "Install the same version of Terrapair" in str(told.error)
+
+
+def test_a_region_that_is_named_twice_is_collected_once() -> None:
+    """Else it is counted twice, and asks for everything twice."""
+    names = ("western-alps", "bay-area", "western-alps")
+    asked = Asked("build", "dataset", regions=names)
+    wishes = wishes_of(asked, load_catalogue(SHIPPED), SHIPPED.parent)
+    assert [one.name for one in wishes] == ["western-alps", "bay-area"]

@@ -80,6 +80,9 @@ def test_help_is_quick() -> None:
         (["backfill", "--bbox", "2", "0", "1", "1"], "west (2.0) is east of east (1.0)"),
         (["backfill", "--bbox", "0", "0", "1", "1", "--sensor", "landsat"], "there is no sensor"),
         (["backfill", "--geojson", "nowhere.geojson"], "there is no file nowhere.geojson"),
+        (["catalog", "--root", "d", "versions"], "options behind the subcommand"),
+        (["plan", "--offline", "--map", "nowhere/m.json"], "there is no folder nowhere"),
+        (["render", "--output", "p", "--all", "--limit", "3"], "give chips, or --all, or --limit"),
         (["catalog", "show", "photographs"], "there is no product 'photographs'"),
         (["build", "--catalog", "nowhere.yaml"], "the catalogue cannot be read"),
         (["demo", "--photos", "nowhere.csv"], "there is nothing at nowhere.csv"),
@@ -188,7 +191,7 @@ def test_a_root_that_cannot_be_written_is_said(
     )  # fmt: skip
     assert done.exit_code == 1
     assert str(root) in done.output.replace("\n", "")
-    assert "Choose another root" in " ".join(done.output.split())
+    assert "Give a folder" in " ".join(done.output.split())
 
 
 def test_a_misspelt_catalogue_key_is_said(

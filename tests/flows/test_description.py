@@ -29,8 +29,8 @@ from flows.description.describe import describe_dataset
 from flows.products.versions import read_version
 from flows.publishing.publish import publish
 from flows.verification.verification import verify_dataset
-from tests.flows.test_publishing import CATALOGUE
-from tests.flows.test_publishing import photo as kept_photo
+from tests.flows.product_rows import CATALOGUE
+from tests.flows.product_rows import photo as kept_photo
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,8 +22,8 @@ from flows.excerpts.index_only import write_index
 from flows.excerpts.sample import sample_dataset
 from flows.publishing.publish import publish
 from flows.verification.verification import verify_dataset
+from tests.flows.product_rows import CATALOGUE, chip, pair, photo
 from tests.flows.test_description import VERSION, rows
-from tests.flows.test_publishing import CATALOGUE, chip, pair, photo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,6 +151,30 @@ def test_an_index_has_links_and_no_picture(built: Path, tmp_path: Path) -> None:
     before = contents(folder)
     write_index(str(built), str(folder))
     assert contents(folder) == before
+
+
+def test_an_index_is_not_mixed_with_other_files(built: Path, tmp_path: Path) -> None:
+    """What is there already is looked at before anything is written."""
+    for name in ("notes.txt", "README.md"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(SetupError, match="is no part of this index"):
+            write_index(str(built), str(folder))
+        assert contents(folder) == {name: b"mine"}
+
+
+@pytest.mark.parametrize("command", [["sample"], ["describe"], ["render", "--all"]])
+def test_nothing_is_written_into_the_dataset_itself(command: list[str], built: Path) -> None:
+    """There neither `verify` nor `forget` would find the copies; no folder is made either."""
+    inside = built / "copies"
+    given = [*command, "--root", str(built), "--output", str(inside)]
+    found = CliRunner().invoke(app, given)
+    assert found.exit_code == 1
+    assert "lies in the dataset itself" in " ".join(found.output.split())
+    with pytest.raises(SetupError, match="lies in the dataset itself"):
+        write_index(str(built), str(inside))
+    assert not inside.exists()
 
 
 def test_the_commands_say_what_they_did(built: Path, tmp_path: Path) -> None:

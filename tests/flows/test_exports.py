@@ -16,8 +16,8 @@ from flows.cells.state import CellState, commit_cell
 from flows.inspection import export
 from flows.publishing.publish import publish
 from tests.flows.hostile_rows import TITLES
+from tests.flows.product_rows import CATALOGUE, photo, reject
 from tests.flows.test_command_line import terrapair
-from tests.flows.test_publishing import CATALOGUE, photo, reject
 from tests.flows.test_selection import rows
 
 if TYPE_CHECKING:

@@ -31,8 +31,8 @@ from flows.settings import Settings
 from flows.verification.verification import verify_dataset
 from tests.collectors.test_earth_engine import chip_on
 from tests.flows.fault_table import CASES, Case, End, Stage, render
+from tests.flows.product_rows import CATALOGUE
 from tests.flows.small_worlds import build_one_cell, small_run
-from tests.flows.test_publishing import CATALOGUE
 from tests.sensors import SENTINEL2
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from tests.flows.made_up_services import (
 from tests.flows.runs import small_catalogue
 
 if TYPE_CHECKING:
+    from collectors.flickr import PhotoSearch, SearchPage
     from flows.catalogue.catalogue import Catalogue
 
 
@@ -103,6 +104,15 @@ def replace_rules(catalogue: Catalogue, rules: Any) -> Catalogue:
     return catalogue.model_copy(update={"rules": rules})
 
 
+class CheckedWorld(World):
+    """A world whose Flickr writes a search down, as the real client does, before it answers."""
+
+    def search(self, wanted: PhotoSearch, page: int) -> SearchPage:
+        """Answers a search that asks for something."""
+        wanted.arguments()
+        return super().search(wanted, page)
+
+
 def order_of(day: int, **changes: Any) -> Order:
     """Returns an order on the whole cell, so many days into the world."""
     whole = Order(
@@ -128,6 +138,34 @@ def test_a_photo_that_waits_for_a_scene_is_due_on_the_day(
     silent = services(store, catalogues["give_up"], World(1, silent=True))
     with pytest.raises(AskedError):
         collect_cell(due, silent)
+
+
+def test_a_photo_that_is_listed_late_is_found_by_a_later_build(
+    catalogues: dict[str, Catalogue],
+) -> None:
+    """Flickr's index has a photo only some time after its upload."""
+    store, world = memory_store(), World(1, count=4)
+    day = timedelta(days=1)
+    first = replace(order_of(300), now=DAWN + 300 * day)
+    late = replace(world.photos[0], photo_id="51111111111", owner="77777777@N01",
+                   lon=world.photos[0].lon + 0.02, uploaded_at=first.now - day / 48)  # fmt: skip
+    collect_cell(first, services(store, catalogues["give_up"], world))
+    world.photos.append(late)
+    collect_cell(replace(first, now=first.now + 7 * day),
+                 services(store, catalogues["give_up"], world))  # fmt: skip
+    state = load_cell(store, CELL.cell_id)
+    assert late.photo_id in {row.photo_id for row in (*state.photos, *state.rejects)}
+
+
+def test_builds_that_begin_in_the_same_second_both_end_well(
+    catalogues: dict[str, Catalogue],
+) -> None:
+    """Flickr's times are whole seconds: between the two nothing can be asked for."""
+    store, world = memory_store(), CheckedWorld(1, count=4)
+    first = replace(order_of(300), now=DAWN + timedelta(days=300, milliseconds=100))
+    for later in (timedelta(0), timedelta(milliseconds=500)):
+        mine = services(store, catalogues["give_up"], world)
+        collect_cell(replace(first, now=first.now + later), mine)
 
 
 def test_a_commit_of_an_earlier_release_is_left_to_the_work_itself(

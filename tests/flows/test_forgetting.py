@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from collectors.shards import pack, read_member, write_shard
+from collectors.shards import pack, read_index, read_member, shard_paths, write_shard
 from collectors.storage import open_store
 from collectors.transport import SetupError
 from flows.catalogue.catalogue import load_catalogue
@@ -60,9 +60,14 @@ def test_a_forgotten_photo_stands_nowhere_and_does_not_come_back(runs: Run, root
     photo = next(row["photo_id"] for row in rows(root, "photos") if len(row["unpaired"]) == 0)
     traces, before = Traces.of(root, photo), pair_bytes(root)
     assert len(traces.found_in(root)) >= 5
+    store = open_store(str(root))
+    (cell,) = {row["cell"] for row in rows(root, "photos", f"photo_id = '{photo}'")}
+    shards = set(shard_paths(store, cell))
     done = forget(root, runs.catalogue, Asked(photos=frozenset({photo})))
     assert (done.photos, done.cells, done.revoked, done.version) == (1, 1, ("v0001",), "v0002")
     assert traces.found_in(root) == []
+    for shard in set(shard_paths(store, cell)) - shards:  # the photo's day went into that name
+        assert {row["beside"] for row in read_index(store, shard)} == {""}
     left = {key: one for key, one in before.items() if key[0] != photo}
     assert pair_bytes(root) == left
     assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []

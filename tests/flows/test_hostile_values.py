@@ -38,7 +38,7 @@ from flows.publishing.publish import publish
 from flows.runs.building import SilentWatcher, collect_guarded
 from flows.verification.verification import verify_dataset
 from tests.flows.hostile_rows import HOSTILE, TITLES, Hostile
-from tests.flows.test_publishing import CATALOGUE
+from tests.flows.product_rows import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

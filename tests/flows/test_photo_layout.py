@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from collectors.records import PhotoAbsence
 from collectors.shards import read_index, shard_paths
 from collectors.storage import open_store
 from collectors.transport import TroubleRemains
 from flows.catalogue.catalogue import load_catalogue
 from flows.cells import photo_layout
 from flows.cells.batches import ShardRemovedError
+from flows.cells.cell import collect_cell
 from flows.cells.chip_stage import ChipStage
 from flows.cells.photo_layout import by_place, lay_out
 from flows.cells.state import load_cell
 from flows.verification.verification import verify_dataset
+from tests.flows.made_up_services import CELL as MADE_UP
+from tests.flows.made_up_services import World, memory_store, services
+from tests.flows.test_resuming import MONDAY, order_of, stop_before_commit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,3 +182,36 @@ def test_another_build_that_was_first_and_tidied_up_is_gone_along_with(
     assert first == [{"committed": 1}]
     assert [path.name for path in root.glob("cells/*/*")] == ["000001.json"]
     assert [one.offenders for one in verify_dataset(str(root)) if one.broken] == []
+
+
+class Withdrawn(World):
+    """A world in which one photo can be found, and no longer downloaded."""
+
+    gone = ""
+
+    def fetch(self, one: Any) -> Any:
+        """Gives a picture, but for that photo."""
+        if one.photo_id == self.gone:
+            return PhotoAbsence("gone", "404")
+        return super().fetch(one)
+
+
+def test_a_photo_that_went_before_its_lost_shard_was_made_again_has_no_pair(tiny: Path) -> None:
+    """A file was removed, as the message on a damaged one says: the others are placed anew."""
+    catalogue, store, world = load_catalogue(tiny), memory_store(), Withdrawn(1, cloudy=0)
+    stop_before_commit(order_of(MONDAY), store, catalogue, world)
+    photos = {
+        path: [row["item_id"] for row in read_index(store, path) if row["member"]]
+        for path in shard_paths(store, MADE_UP.cell_id)
+        if read_index(store, path)[0]["verdict"].get("stage")
+    }
+    for path in photos:
+        store.delete(path)
+    world.gone = next(iter(photos.values()))[0]
+    collect_cell(order_of(MONDAY), services(store, catalogue, world))
+    state = load_cell(store, MADE_UP.cell_id)
+    (row,) = (row for row in state.rejects if row.photo_id == world.gone)
+    assert row.reason == "gone"
+    paired = {pair.photo_id for pair in state.pairs}
+    assert paired <= {row.photo_id for row in state.photos}
+    assert [row for row in state.photos if row.photo_id not in paired and not row.unpaired] == []

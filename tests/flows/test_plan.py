@@ -25,15 +25,16 @@ from flows.planning.estimates import range_of
 from flows.planning.groups import Plot, group, plots_of
 from flows.planning.plan_files import compare, newest_plan, write_plan
 from flows.planning.plan_map import SHADES, draw_maps
-from flows.planning.plan_view import show_comparison
+from flows.planning.plan_view import show_comparison, show_plan
 from flows.planning.populations import Uploads, outings_of, populate
 from flows.planning.probing import Outside, Seen, judge_some
 from flows.planning.rates import Rates, Share, Sizes
 from flows.products.block_list import BlockList
+from flows.progress import no_progress
 from flows.runs.running import Task
 from tests.collectors.photos import make_photo
 from tests.flows.planned import beside, outcome_of, plan_of
-from tests.flows.test_publishing import CATALOGUE
+from tests.flows.product_rows import CATALOGUE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,12 +150,18 @@ def test_what_came_is_shown_in_the_order_of_the_plan(
     console = Console(width=80, record=True, file=StringIO())
     show_comparison(console, compare(kept, [outcome_of(built)]))
     lines = console.export_text().splitlines()
-    assert lines[0].strip() == "Planned and come (1 run since the plan)"
-    first = [line[:23].strip() for line in lines[2:] if line.strip()]
-    assert first == [
+    in_order = [
         "photos found", "photos screened", "photos kept", "chips", "chips of naip",
         "chips of sentinel2", "Flickr calls", "photo downloads", "Earth Engine requests",
     ]  # fmt: skip
+    assert lines[0].strip() == "Planned and come (1 run since the plan)"
+    first = [line[:23].strip() for line in lines[2:] if line.strip()]
+    assert first == in_order
+    mixed = plan | {"figures": dict(sorted(plan["figures"].items(), reverse=True))}
+    show_plan(console, mixed)
+    titles = [line.partition("  ")[0] if line[:1] != " " else line.strip().partition("  ")[0]
+              for line in console.export_text().splitlines()]  # fmt: skip
+    assert [one for one in titles if one in in_order] == in_order
 
 
 def test_what_to_type_holds_hostile_names_as_one_word() -> None:
@@ -262,6 +269,6 @@ def test_nobody_on_the_block_list_is_looked_at() -> None:
     host: Any = Host()
     outside = Outside(nothing, host, nothing, None, blocks)
     seen = Seen(photos={one.photo_id: (Plot(cell, (order,)), one) for one in photos})
-    judged = judge_some(seen, outside, CATALOGUE, Rates({}, Sizes(1)), 0, lambda _done: None)
+    judged = judge_some(seen, outside, CATALOGUE, Rates({}, Sizes(1)), 0, no_progress)
     assert sorted(asked, key=int) == [*"467", "8", "9", "10", "11"]
     assert judged == 7

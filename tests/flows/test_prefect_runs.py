@@ -74,7 +74,7 @@ def test_a_run_that_is_done_needs_no_server(run: Callable[..., Any]) -> None:
 
 def test_cells_that_failed_are_told_without_a_server_too(run: Callable[..., Any]) -> None:
     """A server that went away does not make a run look better than it was."""
-    with pytest.raises(RunFailedError, match="1 cells failed"):
+    with pytest.raises(RunFailedError, match="1 cell failed"):
         run(NOBODY, {"cells": {"committed": 1, "failed": 1}})
 
 

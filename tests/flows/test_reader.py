@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections import Counter
 from itertools import islice, pairwise
 from pathlib import Path
@@ -322,13 +323,15 @@ def test_epochs_differ_and_come_again() -> None:
         ShardSampler(shards, rank=2, ranks=2)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_training_goes_on_where_it_was_stopped(samples: Samples, workers: int) -> None:
+@pytest.mark.parametrize(("workers", "threads"), [(0, 1), (0, 2), (2, 1)])
+def test_training_goes_on_where_it_was_stopped(
+    samples: Samples, workers: int, threads: int
+) -> None:  # fmt: skip
     """A state saved in the middle of an epoch leads to the batches that were to come."""
     samples = samples.pick(range(21))
-    dataset = ChipDataset(samples, bands=["B4"], photos=False)
 
     def loader(count: int) -> ChipLoader:
+        dataset = ChipDataset(samples, bands=["B4"], photos=False, threads=threads)
         return ChipLoader(dataset, ShardSampler(samples, seed=4), 4, num_workers=count)
 
     whole = loader(0)
@@ -342,10 +345,34 @@ def test_training_goes_on_where_it_was_stopped(samples: Samples, workers: int) -
     resumed.load_state_dict(state)
     rest = [batch["number"] for _ in range(2) for batch in resumed]
     assert first + rest == expected
+    dataset = ChipDataset(samples)
     with pytest.raises(ValueError, match="batch_size"):
         ChipLoader(dataset, ShardSampler(samples, seed=4), 2).load_state_dict(state)
     with pytest.raises(ValueError, match="seed"):
         ChipLoader(dataset, ShardSampler(samples, seed=5), 4).load_state_dict(state)
+
+
+def test_with_threads_the_next_batch_is_read_while_this_one_is_in_use(samples: Samples) -> None:
+    """One batch ahead and no more; what is wrong with a batch is said when it is asked for."""
+    begun = [threading.Event() for _ in range(9)]
+
+    def seen(item: dict[str, Any]) -> dict[str, Any]:
+        begun[item["number"]].set()
+        if item["number"] == 7:
+            raise ValueError("seven")
+        return item
+
+    dataset = ChipDataset(
+        samples.pick(range(9)), bands=["B4"], photos=False, threads=2, transforms=seen
+    )
+    batches = iter(ChipLoader(dataset, ShardSampler(dataset.samples, shuffle=False), 3))
+    assert next(batches)["number"] == [0, 1, 2]
+    assert all(one.wait(30) for one in begun[3:6])
+    assert not any(one.is_set() for one in begun[6:])
+    assert next(batches)["number"] == [3, 4, 5]
+    assert begun[7].wait(30)
+    with pytest.raises(ValueError, match="seven"):
+        next(batches)
 
 
 def test_damaged_bytes_are_named(samples: Samples, tmp_path: Path) -> None:

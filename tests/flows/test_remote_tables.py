@@ -15,8 +15,8 @@ from flows.inspection.photo_story import photo_story
 from flows.inspection.remote_files import RemoteFiles
 from flows.publishing.publish import publish
 from tests.collectors.s3_server import S3Server
+from tests.flows.product_rows import CATALOGUE, chip, pair, photo, reject
 from tests.flows.test_command_line import terrapair
-from tests.flows.test_publishing import CATALOGUE, chip, pair, photo, reject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -256,6 +256,13 @@ def test_titles_from_outside_stay_text(page: Page, reported: Reported) -> None:
     assert page.title().startswith("Photos and their chips")
 
 
+LOAD_ALL = """all => Promise.all(all.map(one => {
+    one.loading = "eager";
+    return one.decode();
+}))"""
+"""Pictures that nobody scrolled to are not there yet."""
+
+
 def test_looks_are_kept(browser: Browser, reported: Reported, tmp_path: Path) -> None:
     """Pages fit a phone and a desktop, light and dark; pictures are kept to be looked at."""
     folder = Path(os.environ.get("TERRAPAIR_SCREENSHOTS") or tmp_path)
@@ -269,6 +276,7 @@ def test_looks_are_kept(browser: Browser, reported: Reported, tmp_path: Path) ->
                     if one.file == "pairs.html":
                         page.wait_for_selector(".card")
                     assert page.evaluate(across) == 0, (one.file, width)
+                    page.eval_on_selector_all("img", LOAD_ALL)
                     name = f"report-{one.file.removesuffix('.html')}-{width}-{scheme}.png"
                     page.screenshot(path=folder / name, full_page=True)
                 page.click(".open >> nth=0")

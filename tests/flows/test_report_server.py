@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,12 +17,13 @@ from typer.testing import CliRunner
 
 from collectors.storage import Store, open_store
 from flows.command_line import app as command_line
+from flows.progress import no_progress
 from flows.report import server
 from flows.report.findings import examine
 from flows.report.pages import PAGES
-from flows.report.pictures import PictureError
+from flows.report.pictures import PictureError, draw
 from flows.report.server import PictureCache, make_app
-from tests.flows.reports import PAIRS, Reported, silent
+from tests.flows.reports import PAIRS, Reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +36,7 @@ PORT = 8123
 @pytest.fixture(scope="module")
 def findings(reported: Reported) -> Findings:
     """What the report says."""
-    return examine(str(reported.root), None, PAIRS, silent)
+    return examine(str(reported.root), None, PAIRS, no_progress)
 
 
 @pytest.fixture
@@ -150,6 +152,13 @@ def test_a_picture_that_cannot_be_drawn_is_said(
     with pytest.raises(PictureError):
         cache.get(bad.name)
     assert cache.size == 0
+
+
+def test_a_picture_whose_shard_is_gone_is_said(store: Store, findings: Findings) -> None:
+    """One damaged shard is one picture less, not the end of a report."""
+    one = next(iter(findings.album.pictures.values()))
+    with pytest.raises(PictureError, match="cannot be read from the dataset"):
+        draw(store, replace(one, shard="shards/gone.tar"))
 
 
 SERVING = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -21,13 +23,14 @@ from flows.cells.picture_comparison import name_of
 from flows.cells.services import Services
 from flows.cells.state import CellState, commit_cell
 from flows.products.rows import PhotoRow, RejectRow
-from flows.products.tables import from_arrow, read_parquet
+from flows.products.tables import from_arrow, parquet_bytes, read_parquet
 from flows.products.versions import read_version
 from flows.publishing.publish import publish
+from flows.publishing.repeats import same_pictures
 from flows.verification.verification import verify_dataset
 from tests.filters.photos import photo as found_photo
 from tests.filters.real_pictures import COPIES, jpeg
-from tests.flows.test_publishing import CATALOGUE, chip, ids, pair, photo, reject
+from tests.flows.product_rows import CATALOGUE, chip, ids, pair, photo, reject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -233,6 +236,39 @@ def test_across_cells_the_earliest_upload_is_published(store: Store) -> None:
     assert ids(store, "chips", "photos") == [2, 2]
     assert version is not None
     assert version.manifest["settled_pictures"] == 2
+
+
+def test_thousands_of_photos_are_compared_in_the_order_of_their_upload(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of equal pictures the first upload stays; at the same second, the lower number."""
+    monkeypatch.setattr("flows.publishing.repeats.agreement", lambda _one, _other: 1.0)
+    monkeypatch.setattr("flows.publishing.repeats._BATCH", 2048)
+    chance = random.Random(3)
+    shown = [f"{chance.getrandbits(640):0160x}" for _ in range(4_900)]
+    photos = [
+        {"photo_id": str(number), "uploaded_at": DAY + timedelta(seconds=chance.randrange(40)),
+         "shard": "shards/a/b.tar", "offset": 0, "size": 1,
+         "picture_hash": chance.choice(shown) if number % 50 else ""}
+        for number in chance.sample(range(20_000), 6_000)
+    ]  # fmt: skip
+    store.create("shards/a/b.tar", b"-")
+    cells = {"a": photos[:2_500], "b": photos[2_500:]}
+    commits = {}
+    for cell, rows in cells.items():
+        store.create(f"{cell}.parquet", parquet_bytes(pa.Table.from_pylist(rows)))
+        commits[cell] = {"parts": {"photos": f"{cell}.parquet"}}
+    gone = {"b": {row["photo_id"] for row in photos[2_500:3_000]}}
+    expected: dict[str, dict[str, str]] = {}
+    first: dict[str, str] = {}
+    of_cell = {row["photo_id"]: cell for cell, rows in cells.items() for row in rows}
+    for row in sorted(photos, key=lambda one: (one["uploaded_at"], int(one["photo_id"]))):
+        if row["picture_hash"] and row["photo_id"] not in gone["b"]:
+            kept = first.setdefault(row["picture_hash"], row["photo_id"])
+            if kept != row["photo_id"]:
+                expected.setdefault(of_cell[row["photo_id"]], {})[row["photo_id"]] = kept
+    assert sum(map(len, expected.values())) > 1_000
+    assert same_pictures(store, commits, gone, 0.9) == expected
 
 
 def test_a_photo_left_to_another_cell_drops_none(store: Store) -> None:

@@ -24,12 +24,13 @@ from flows.publishing.publish import publish
 from flows.search import indexing
 from flows.search.indexing import drop_indices, opened
 from flows.search.queries import joined, parse_query, quoted, separated
-from flows.search.searching import Wanted, _ranking, answer, search
+from flows.search.scope import Scope, Wanted
+from flows.search.searching import _ranking, answer, search
 from tests.collectors.s3_server import S3Server
 from tests.flows.exported import contents
+from tests.flows.product_rows import CATALOGUE, chip, pair, photo
 from tests.flows.search_queries import judged, queries, truths
 from tests.flows.test_command_line import terrapair
-from tests.flows.test_publishing import CATALOGUE, chip, pair, photo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,9 +85,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def found(root: Path, cache: Path, asked: str, **more: Any) -> list[str]:
+def found(root: Path, cache: Path, asked: str, limit: int = 10, **more: Any) -> list[str]:
     """Returns the names of the chips that a query finds, best first."""
-    told = search(str(root), asked, CATALOGUE.regions, cache, **more)
+    told = search(Scope(str(root), CATALOGUE.regions, cache, **more), asked, limit=limit)
     return [one["chip_id"] for one in told["results"]]
 
 
@@ -105,7 +106,7 @@ def test_looking_at_those_with_all_words_first_changes_no_order(
     root: Path, cache: Path, asked: str, limit: int
 ) -> None:
     """The best of all chips that have any of the words are the same, scores included."""
-    told = search(str(root), asked, CATALOGUE.regions, cache, limit=limit)
+    told = search(Scope(str(root), CATALOGUE.regions, cache), asked, limit=limit)
     query = parse_query(asked)
     any_of = " OR ".join(term.expression for term in query.wanted)
     with closing(opened(next(cache.rglob("*.sqlite")))) as base:
@@ -234,7 +235,7 @@ def test_a_stale_torn_or_unfinished_index_is_never_used(
         path.write_bytes(damage)
         assert found(root, cache, "snow") == expected
         assert path.stat().st_size == len(whole)
-    search(str(root), "snow", {}, cache)
+    search(Scope(str(root), {}, cache), "snow")
     (other,) = cache.rglob("*.sqlite")
     assert other.name != path.name
     other.unlink()
@@ -330,7 +331,7 @@ def test_a_dataset_on_object_storage_is_searched(
             monkeypatch.setenv(name, value)
         uri = f"s3://{server.bucket}/words"
         make(tmp_path, open_store(uri))
-        told = search(uri, "snow in winter", CATALOGUE.regions, tmp_path / "cache")
+        told = search(Scope(uri, CATALOGUE.regions, tmp_path / "cache"), "snow in winter")
     assert [one["chip_id"] for one in told["results"]][:2] == ["alp", "mixed"]
 
 
@@ -348,7 +349,7 @@ def test_queries_from_the_worlds_truth_find_the_right_kind(built: Path, cache: P
     known = truths(built, Landcover(3))
     asked = queries(known.values(), 40)
     told = [
-        judged(one, search(str(built), one.text, CATALOGUE.regions, cache)["results"], known)
+        judged(one, search(Scope(str(built), CATALOGUE.regions, cache), one.text)["results"], known)
         for one in asked
     ]
     assert sum(map(any, told)) >= 0.9 * len(asked)

@@ -23,6 +23,7 @@ from flows.search.clip_models import ClipModel, ModelName
 from flows.search.embeddings import embeddings_of, read_embeddings
 from flows.search.indexing import drop_stale
 from flows.search.nearest import search_by_model
+from flows.search.scope import Scope
 from flows.wording.reading import Regions
 from tests.flows.runs import SHIPPED
 from tests.flows.test_command_line import terrapair
@@ -84,7 +85,7 @@ def test_chips_come_in_the_order_of_their_likeness(
 ) -> None:
     """As open_clip has it by hand; the second search embeds no image."""
     expected = by_hand(wanted, built, "snow in winter")
-    told = search_by_model(str(built), "snow in winter", REGIONS, tmp_path, model, limit=7)
+    told = search_by_model(Scope(str(built), REGIONS, tmp_path), "snow in winter", model, limit=7)
     assert told["found"] == len(expected)
     scores = [one["score"] for one in told["results"]]
     assert scores == sorted(scores, reverse=True)
@@ -92,8 +93,8 @@ def test_chips_come_in_the_order_of_their_likeness(
         assert one["score"] == pytest.approx(expected[one["chip_id"]], abs=1e-3)
     assert scores[0] == pytest.approx(max(expected.values()), abs=1e-3)
     asked = search_by_model(
-        str(built), "x", REGIONS, tmp_path, _Blind(model), sensor="naip", limit=1000
-    )  # fmt: skip
+        Scope(str(built), REGIONS, tmp_path, sensor="naip"), "x", _Blind(model), limit=1000
+    )
     assert {one["sensor"] for one in asked["results"]} == {"naip"}
 
 
@@ -129,7 +130,8 @@ def test_photos_and_texts_are_embedded_as_well(
         for _, _, values in found:
             assert values.shape[1] == SMALL["embed_dim"]
             assert np.allclose(np.linalg.norm(values, axis=1), 1, atol=1e-5)
-    told = search_by_model(str(built), "a bridge", REGIONS, tmp_path, model, by="photos", limit=3)
+    scope = Scope(str(built), REGIONS, tmp_path)
+    told = search_by_model(scope, "a bridge", model, by="photos", limit=3)
     assert len({one["chip_id"] for one in told["results"]}) == 3
     assert pq.read_schema(next(folder.glob("*.parquet"))).names == ["chip_id", "id", "embedding"]
 
@@ -162,7 +164,7 @@ def test_embeddings_go_with_their_version(built: Path, model: ClipModel, tmp_pat
 
     root, cache = tmp_path / "d", tmp_path / "cache"
     shutil.copytree(built, root, copy_function=os.link)
-    search_by_model(str(root), "x", REGIONS, cache, model, by="texts")
+    search_by_model(Scope(str(root), REGIONS, cache), "x", model, by="texts")
     assert list(cache.rglob("*.parquet"))
     (root / MANIFESTS / "v0001" / REVOKED).write_text("{}")
     drop_stale(open_store(str(root)), cache)

@@ -19,8 +19,8 @@ from flows.inspection.printing import paged
 from flows.inspection.selection import Selection, area_of_box, area_of_region
 from flows.inspection.version_query import open_version
 from flows.publishing.publish import publish
+from tests.flows.product_rows import CATALOGUE, chip, pair, photo
 from tests.flows.test_command_line import terrapair
-from tests.flows.test_publishing import CATALOGUE, chip, pair, photo
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from collectors.earth_engine import EarthEngine
 from collectors.geo import Box, Zone, transformer
-from collectors.storage import open_store
+from collectors.storage import Store, open_store
 from collectors.transport import SetupError, TroubleRemains
 from filters.splits import Shares, SplitRule, splits_of
 from flows.catalogue.catalogue import load_catalogue
@@ -292,6 +292,22 @@ def test_trouble_at_one_place_leaves_the_others_alone_and_the_next_run_takes_it_
     assert not (tmp_path / "series" / "train.csv").exists()
     assert make(sandbox, built, tmp_path / "series", places=PLACES)["whole"]
     assert everything(tmp_path / "series") == everything(made)
+
+
+def test_another_series_that_begins_at_the_same_time_keeps_its_folder(
+    sandbox: Sandbox, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes first what the folder is of, after this one has looked."""
+    create = Store.create
+
+    def second(self: Store, path: str, data: bytes) -> bool:
+        if path == "series.json":
+            create(self, path, b'{"another series": 1}')
+        return create(self, path, data)
+
+    monkeypatch.setattr(Store, "create", second)
+    with pytest.raises(SetupError, match="another series was begun"):
+        make(sandbox, built, tmp_path / "series", places=PLACES)
 
 
 def test_an_output_of_another_series_is_refused(

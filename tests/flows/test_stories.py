@@ -17,8 +17,8 @@ from flows.inspection.explanations import REJECTED, UNPAIRED
 from flows.inspection.judgements import NOT_REACHED, PASSED, RULES, STOPPED
 from flows.inspection.photo_story import UnknownIdError, photo_story
 from flows.publishing.publish import publish
+from tests.flows.product_rows import CATALOGUE, chip, pair, photo, reject
 from tests.flows.test_command_line import terrapair
-from tests.flows.test_publishing import CATALOGUE, chip, pair, photo, reject
 from tests.flows.test_selection import rows
 
 if TYPE_CHECKING:

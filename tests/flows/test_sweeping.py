@@ -13,13 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import flows.cells.forgetting
+import flows.upkeep.sweeping
 from collectors.storage import open_store
 from collectors.transport import SetupError, TroubleRemains
 from flows.cells.sweep_marks import MARK_LASTS, SWEEPS, check_sweeps
 from flows.command_line import app
+from flows.upkeep.asked import Asked
 from flows.upkeep.sweeping import named_objects, sweep_dataset
 from flows.verification.verification import verify_dataset
-from tests.flows.power_cuts import files
+from tests.flows.forgotten_bytes import KEY, forget, rows
+from tests.flows.power_cuts import PowerCutError, files
 from tests.flows.runs import small_catalogue
 
 if TYPE_CHECKING:
@@ -229,6 +233,49 @@ def test_older_versions_verify_after_a_sweep(run: Run, tiny: Path, tmp_path: Pat
 def _shrink(document: Any) -> None:
     for sensor in ("sentinel2", "naip"):
         document["sources"][sensor] |= {"size_px": 160, "area_px": 80}
+
+
+@pytest.mark.parametrize("first", ["sweep", "forgetting"])
+def test_a_sweep_and_a_forgetting_see_each_other(
+    run: Run, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """Shards of a forgetting that was stopped two days ago are named by the one that goes on."""
+    root, work, find = (
+        tmp_path / "d",
+        flows.cells.forgetting.commit_cell,
+        flows.upkeep.sweeping._find,
+    )
+    run.build(root, catalogue=tiny, regions=("bay",), cells=1)
+    shards = set(open_store(str(root)).list("shards"))
+    photo = rows(root, "photos")[0]["photo_id"]
+
+    def die(*_: object) -> bool:
+        raise PowerCutError
+
+    def sweep_and_commit(*args: Any) -> bool:
+        sweep_dataset(str(root), delete=True)
+        return work(*args)
+
+    def find_and_forget(*args: Any) -> Any:
+        found = find(*args)
+        with pytest.raises(TroubleRemains, match=r"while .* is swept"):
+            forget(root, tiny, Asked())
+        return found
+
+    monkeypatch.setattr(flows.cells.forgetting, "commit_cell", die)
+    with pytest.raises(PowerCutError):
+        forget(root, tiny, Asked(photos=frozenset({photo})))
+    assert set(open_store(str(root)).list("shards")) > shards
+    grow_old(root)
+    monkeypatch.setattr(flows.cells.forgetting, "commit_cell", work)
+    if first == "sweep":
+        monkeypatch.setattr(flows.upkeep.sweeping, "_find", find_and_forget)
+        sweep_dataset(str(root), delete=True)
+    else:
+        monkeypatch.setattr(flows.cells.forgetting, "commit_cell", sweep_and_commit)
+    forget(root, tiny, Asked())
+    assert [one.offenders for one in verify_dataset(str(root), block_key=KEY) if one.broken] == []
+    assert open_store(str(root)).list("steps") == []
 
 
 def test_the_command_says_what_it_would_remove(dataset: Path) -> None:

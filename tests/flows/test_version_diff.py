@@ -13,8 +13,8 @@ from flows.cells.state import CellState, commit_cell
 from flows.inspection.occurrences import find_occurrences
 from flows.inspection.version_diff import compare_versions
 from flows.publishing.publish import publish
+from tests.flows.product_rows import CATALOGUE, chip, pair, photo, reject
 from tests.flows.test_command_line import terrapair
-from tests.flows.test_publishing import CATALOGUE, chip, pair, photo, reject
 
 if TYPE_CHECKING:
     from pathlib import Path

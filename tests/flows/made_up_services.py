@@ -149,14 +149,15 @@ def memory_store() -> Store:
 
 
 def services(store: Store, catalogue: Catalogue, world: Any, weights: str = "w" * 64) -> Services:
-    """Returns the services of a run."""
+    """Returns the services of a run, with threads of its own: a test may close them.
+
+    The threads end when nothing holds the services any longer.
+    """
     return Services(
         store=store, catalogue=catalogue, flickr=world, photo_host=world, earth_engine=world,
-        classifier=world, weights=weights, photo_pool=_POOL, pixel_pool=_POOL,
+        classifier=world, weights=weights, photo_pool=ThreadPoolExecutor(1),
+        pixel_pool=ThreadPoolExecutor(1),
     )  # fmt: skip
-
-
-_POOL = ThreadPoolExecutor(1)
 
 
 def part_of_cell(share: float) -> Ground:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
-from collectors.storage_errors import Missing, StorageError, first_line
+from collectors.storage_errors import Missing, StorageError, UnusableRoot, first_line
 from collectors.storage_root import PROBE, REMOTE_SCHEMES, Store, StoredObject
 
 if TYPE_CHECKING:
@@ -69,13 +69,13 @@ def open_store(
                 root, config=settings, client_options=client, retry_config=_retries(patience_s)
             )
         except (BaseError, ValueError) as error:
-            raise StorageError(root, first_line(error), "Check the address.") from error
+            raise UnusableRoot(root, first_line(error), "Check the address.") from error
         store = Store(root.rstrip("/"), remote, None)
         if writable:
             store.check()
         return store
     if scheme not in {"", "file"}:
-        raise StorageError(
+        raise UnusableRoot(
             root,
             f"{scheme}:// is no storage that is known here.",
             "Give a local path, file://, s3:// or gs://.",
@@ -86,7 +86,7 @@ def open_store(
         _make_folder(folder)
     elif not folder.is_dir():
         seen = "is a file, no folder." if folder.exists() else "is not there."
-        raise StorageError(str(folder), seen, "Give the root of a dataset that was built.")
+        raise UnusableRoot(str(folder), seen, "Give the root of a dataset that was built.")
     try:
         store = Store(str(folder), LocalStore(folder), folder)
     except (BaseError, OSError) as error:
@@ -128,7 +128,7 @@ def _make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (FileExistsError, NotADirectoryError) as error:
-        raise StorageError(
+        raise UnusableRoot(
             str(folder), "is a file, or lies below one, and no folder.", "Give a folder."
         ) from error
     except OSError as error:

@@ -6,7 +6,7 @@ import re
 
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
 
 
 class StorageError(SetupError):
@@ -20,6 +20,10 @@ class StorageError(SetupError):
         super().__init__("storage", f"{where}: {what}", remedy)
         self.args = (where, what, remedy)
         self.where = where
+
+
+class UnusableRoot(StorageError, WrongUse):  # noqa: N818
+    """The root that was given is none: there is nothing, or it is of another kind."""
 
 
 class Missing(LookupError):  # noqa: N818 (an answer more often than an error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-from collectors.storage_errors import Missing, StorageError, StorageTrouble
+from collectors.storage_errors import Missing, StorageError, StorageTrouble, UnusableRoot
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -207,8 +207,8 @@ class Store:
         finally:
             self.delete(path)
 
-    def _no_bucket(self) -> StorageError:
-        return StorageError(
+    def _no_bucket(self) -> UnusableRoot:
+        return UnusableRoot(
             self.root, "there is no such bucket.", "Make it, or look at the name and the endpoint."
         )
 

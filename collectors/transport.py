@@ -78,6 +78,13 @@ class SetupError(ServiceTrouble):
         return f"{self.service}: {self.what}" + (f" {self.remedy}" if self.remedy else "")
 
 
+class WrongUse(SetupError):  # noqa: N818
+    """What was asked for is not there, or cannot be: the command has to be mended.
+
+    A command line ends with another exit code for it than for what broke by itself.
+    """
+
+
 def is_transient(status: int) -> bool:
     """Says whether an HTTP status is worth another try.
 

@@ -7,7 +7,7 @@ from datetime import datetime  # noqa: TC003 - the step's adapter needs it
 from typing import TYPE_CHECKING, Final, Literal
 
 from collectors.shards import shard_paths
-from collectors.transport import SetupError, TroubleRemains
+from collectors.transport import TroubleRemains, WrongUse
 from flows.cells.batches import Batches, ShardRemovedError
 from flows.cells.blocked import names_blocked
 from flows.cells.chip_stage import ChipStage
@@ -53,7 +53,8 @@ def collect_cell(
         Counts of what was done.
 
     Raises:
-        SetupError: If the set-up is wrong, or the cell was judged by other rules.
+        WrongUse: If the cell was judged by other rules.
+        SetupError: If the set-up is wrong.
         TroubleRemains: If a service did not answer in time, or others committed first again and
             again; what was finished is kept.
     """
@@ -170,7 +171,7 @@ def _check_rules(state: CellState, order: Order, services: Services) -> None:
     judged = bool(state.photos or state.rejects)
     judged_with = state.weights if judged else services.first_weights or services.weights
     if judged and state.judgement != services.catalogue.judgement:
-        raise SetupError(
+        raise WrongUse(
             order.cell_id,
             "this cell was built by other rules than the catalogue's (licences, limits, thresholds"
             " or sensors changed).",
@@ -179,7 +180,7 @@ def _check_rules(state: CellState, order: Order, services: Services) -> None:
         )
     if judged_with != services.weights:
         whose = "its" if judged else "the dataset's"
-        raise SetupError(
+        raise WrongUse(
             order.cell_id,
             f"{whose} photos were judged with weights {judged_with[:12]}…, and these are"
             f" {services.weights[:12]}….",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime  # noqa: TC003 - typer reads the annotation at run time
 from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
 from typing import Annotated, Any, Optional
@@ -167,7 +168,12 @@ def catalog_show(
         if export is not None:
             with showing() as progress:
                 written = write_rows(root, selection, shape, export, progress)
-            say(Console(stderr=as_json), written)
+            if as_json:
+                typer.echo(json.dumps(written, indent=1))
+            else:
+                say(
+                    Console(), "{rows:,} rows of {product} of {version} in {file}".format(**written)
+                )
         else:
             show_rows(Console(), root, selection, shape, as_json=as_json)
 

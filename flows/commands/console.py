@@ -74,13 +74,13 @@ def reporting(as_json: bool) -> Iterator[tuple[Console, Any]]:
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
     """Turns errors into one message and an exit code; keys are never in it."""
-    from collectors.transport import ServiceTrouble, redact
+    from collectors.transport import ServiceTrouble, WrongUse, redact
     from flows.catalogue.text import CatalogueError
     from flows.limits.budgets import BudgetSpent
 
     try:
         yield
-    except CatalogueError as error:
+    except (CatalogueError, WrongUse) as error:
         stop(str(error), WRONG_USE)
     except BudgetSpent as spent:
         stop(f"stopped: {spent}", STOPPED)

@@ -41,7 +41,7 @@ def publish(
     Example: `terrapair publish --root ./dataset --index-only --output ./index`
     """
     from collectors.storage import open_store
-    from collectors.transport import SetupError
+    from collectors.transport import WrongUse
     from flows.catalogue.catalogue import find_catalogue, load_catalogue
     from flows.excerpts.index_only import write_index
     from flows.products.rows import ROWS
@@ -67,7 +67,7 @@ def publish(
                 progress=progress,
             )  # fmt: skip
         if version is None:
-            raise SetupError(root, "has no cell to publish.", "Build one: terrapair build --root …")
+            raise WrongUse(root, "has no cell to publish.", "Build one: terrapair build --root …")
         outcome: dict[str, Any] = {"root": store.root, "version": version.name, "new": new}
         outcome |= {product: version.rows(product) for product in ROWS}
         if index_only:

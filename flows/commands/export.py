@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Optional
 import typer
 from rich.console import Console
 
-from flows.commands.console import AsJson, CatalogFile, Root, VersionName, plain_errors
+from flows.commands.console import (
+    WRONG_USE,
+    AsJson,
+    CatalogFile,
+    Root,
+    VersionName,
+    plain_errors,
+    stop,
+)
 from flows.commands.display import say, showing
 
 if TYPE_CHECKING:
@@ -16,6 +24,9 @@ if TYPE_CHECKING:
 
 SHARD_MB: Final = 128
 """Megabytes of a shard or a file, unless told otherwise; it is held in memory three times."""
+
+TIME_SHARES: Final = (60.0, 20.0, 20.0)
+"""Percent of the blocks of time that are train, val and test, unless told otherwise."""
 
 _MB: Final = 1_000_000
 
@@ -162,9 +173,9 @@ def triplets(
         typer.Option(help="Blocks of time that are dealt to splits; none: splits by ground alone."),
     ] = "quarter",
     time_shares: Annotated[
-        tuple[float, float, float],
-        typer.Option(help="Percent of the blocks for train, val and test."),
-    ] = (60.0, 20.0, 20.0),
+        Optional[tuple[float, float, float]],  # noqa: UP045
+        typer.Option(help="Percent of the blocks for train, val and test; 60 20 20 by default."),
+    ] = None,
     catalog: CatalogFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -182,10 +193,13 @@ def triplets(
     from flows.exports.triplets import export_triplets
 
     with plain_errors():
+        if blocks == "none" and time_shares is not None:
+            stop("--time-shares deals blocks of time; leave it away with --blocks none", WRONG_USE)
         regions = load_catalogue(find_catalogue(catalog)).regions
+        form = TripletForm(file_format, blocks, time_shares or TIME_SHARES)
         with showing() as progress:
             record = export_triplets(
-                root, output, TripletForm(file_format, blocks, time_shares), regions,
+                root, output, form, regions,
                 version_name=version, split=None if split is None else Split(split), sensor=sensor,
                 progress=progress,
             )  # fmt: skip

@@ -7,7 +7,7 @@ import json
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Final, Optional
 
 import typer
 from rich.console import Console
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from collectors.storage import Store
     from flows.runs.running import Task
 
+PROBES: Final = 6
+"""Groups of cells that a plan looks at, unless told otherwise."""
+
 
 def plan(
     regions: Regions = None,
@@ -45,7 +48,7 @@ def plan(
     seed: Seed = None,
     probes: Annotated[
         int, typer.Option(min=1, help="Groups of cells to look at, with up to 3 searches each.")
-    ] = 6,
+    ] = PROBES,
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask nobody: from the dataset, else from assumptions.")
     ] = False,
@@ -70,6 +73,9 @@ def plan(
     """
     with plain_errors():
         if compare:
+            given = (regions, region, bbox, geojson, since, until, sensor, catalog, cells, map_file)
+            if any(given) or seed is not None or offline or keep or probes != PROBES:
+                stop("--compare makes no plan: beside it stand --root and --json alone", WRONG_USE)
             _compare(root, as_json=as_json)
             return
         if sum(one is not None for one in (regions or None, region, bbox, geojson)) > 1:

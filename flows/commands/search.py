@@ -60,12 +60,12 @@ def search(
         typer.Option(help="How a model of your own is built: open_clip's JSON, named as it is."),
     ] = None,
     by: Annotated[
-        Literal["chips", "photos", "texts"],
+        Optional[Literal["chips", "photos", "texts"]],  # noqa: UP045
         typer.Option(
-            help="What the model compares with the words: chips in true colour, their"
-            " photos, or sentences of what was measured."
+            help="What the model compares with the words: chips in true colour (as by default),"
+            " their photos, or sentences of what was measured."
         ),
-    ] = "chips",
+    ] = None,
     catalog: CatalogFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,8 +92,8 @@ def search(
 
     with plain_errors():
         asked = " ".join(words)
-        if model is None and (pretrained or model_config):
-            stop("--pretrained and --model-config go with --model", WRONG_USE)
+        if model is None and (pretrained or model_config or by):
+            stop("--pretrained, --model-config and --by go with --model", WRONG_USE)
         catalogue = load_catalogue(find_catalogue(catalog))
         scope = Scope(
             root, catalogue.regions, read_settings().search_cache, version, region,
@@ -105,7 +105,7 @@ def search(
             from flows.search.nearest import search_by_model
 
             ready = ClipModel(ModelName(model, pretrained, model_config))
-            look = partial(search_by_model, model=ready, by=by)
+            look = partial(search_by_model, model=ready, by=by or "chips")
         with showing() as progress:
             told = look(scope, asked, limit=limit, progress=progress)
         if as_json:
@@ -115,7 +115,7 @@ def search(
             for one in told["results"]:
                 by_words = f"{one['matched']} of {one['asked']} words" if one["asked"] else ""
                 fit = by_words if model is None else f"cosine {one['score']:g}"
-                say(console, f"{one['chip_id']}  {fit}")
+                say(console, f"{one['chip_id']}  {fit}".rstrip())
                 season = f" ({one['season']})" if one["season"] else ""
                 cover = one["cover_words"] or "land cover not known"
                 say(console, f"    {one['date']}{season}: {cover}; {one['place']}")

@@ -44,11 +44,12 @@ def series(
     """
     from flows.catalogue.catalogue import find_catalogue, load_catalogue
     from flows.series.services import connected
-    from flows.series.writing import make_series
+    from flows.series.writing import make_series, what_is_asked
     from flows.settings import read_settings
 
     with plain_errors():
         catalogue = load_catalogue(find_catalogue(catalog))
+        what_is_asked(root, catalogue, name, version)  # before a login is asked for
         settings = read_settings()
         tell = Console(stderr=True)
         with (

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from collectors.storage import open_store
-from collectors.transport import SetupError
+from collectors.transport import WrongUse
 from flows.description.attributions import FOLDER as ATTRIBUTION
 from flows.description.attributions import attribution_files
 from flows.description.cards import index_card, licence_summary
@@ -59,7 +59,7 @@ def write_index(
         For JSON: `root`, `version`, and rows by product.
 
     Raises:
-        SetupError: If there is no such version, or other files lie where these would.
+        WrongUse: If there is no such version, or other files lie where these would.
     """
     store = open_store(root, writable=output is None)
     version = published_version(store, version_name)
@@ -69,7 +69,7 @@ def write_index(
 
     def write(path: str, data: bytes) -> None:
         if not target.create(f"{prefix}{path}", data):
-            raise SetupError(
+            raise WrongUse(
                 f"{target.root}/{prefix}{path}", "is there already, with another content.",
                 "Give --output a folder that is empty.",
             )  # fmt: skip
@@ -103,12 +103,12 @@ def _check_free(target: Store, card: bytes) -> None:
     """Sees that nothing but this index, or a part of it, is where it goes.
 
     Raises:
-        SetupError: If something else is; then nothing was written.
+        WrongUse: If something else is; then nothing was written.
     """
     own = ("LICENSE.md", INDEX, f"{ATTRIBUTION}/", *(f"{product}/" for product in LEFT_OUT))
     for path in target.list():
         if not path.startswith(own) and not (path == "README.md" and target.read(path) == card):
-            raise SetupError(
+            raise WrongUse(
                 f"{target.root}/{path}", "is there already, and is no part of this index.",
                 "Give --output a folder that is empty.",
             )  # fmt: skip

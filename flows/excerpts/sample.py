@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from collectors.records import Stage
 from collectors.shards import pack, read_member, write_shard
 from collectors.storage import open_store
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
 from filters.evenness import fair_shares
 from filters.sampling import seeded_hash
 from flows.catalogue.blocks import SensorSource, SplitBlock
@@ -125,14 +125,14 @@ def sample_dataset(
     store = open_store(root, writable=False)
     version = read_version(store, version_name)
     if version is None or not version.rows("pairs"):
-        raise SetupError(root, "has no published pairs.", "Build some: terrapair build --root …")
+        raise WrongUse(root, "has no published pairs.", "Build some: terrapair build --root …")
     target = open_beside(store, output)
     own = int(version.manifest["seed"])
     record = {"of": version.name, "tables": version.fingerprint, "pairs_wanted": pairs,
               "seed": own if seed is None else seed}  # fmt: skip
     data = json.dumps(record, indent=1, sort_keys=True).encode()
     if (target.list("cells") and not target.exists(RECORD)) or not target.create(RECORD, data):
-        raise SetupError(
+        raise WrongUse(
             output, "holds another dataset, or another sample.", "Give --output an empty folder."
         )
     drawn = draw(store, version, pairs, own if seed is None else seed)
@@ -221,7 +221,7 @@ def _copy_cell(
     if not commit_cell(target, state, catalogue, seed) or (
         latest_generations(target)[cell] != generation
     ):
-        raise SetupError(
+        raise WrongUse(
             target.root, f"holds another state of cell {cell}.", "Give --output an empty folder."
         )
 

@@ -17,7 +17,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.storage import Missing
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -57,7 +57,7 @@ class ExportFolder:
             The record of the whole export if there is nothing left to do, else None.
 
         Raises:
-            SetupError: If the folder holds another export, or anything else.
+            WrongUse: If the folder holds another export, or anything else.
         """
         found = self._read(RECORD)
         if found is not None:
@@ -67,7 +67,7 @@ class ExportFolder:
         begun = self._read(BEGUN)
         if begun is None:
             if self.store.list():
-                raise SetupError(
+                raise WrongUse(
                     self.store.root,
                     "holds files, and no export that could go on.",
                     "Give --output an empty folder.",
@@ -173,7 +173,7 @@ class ExportFolder:
         except Missing:
             return None
         except ValueError as error:
-            raise SetupError(
+            raise WrongUse(
                 self.store.uri(path), "is no record of an export.", "Give --output an empty folder."
             ) from error
         return found if isinstance(found, dict) else {}
@@ -182,7 +182,7 @@ class ExportFolder:
         """Holds what the folder holds to what is asked for.
 
         Raises:
-            SetupError: If they differ.
+            WrongUse: If they differ.
         """
         differ = [
             f"{name} {json.dumps(found.get(name))}, not {json.dumps(wanted)}"
@@ -190,7 +190,7 @@ class ExportFolder:
             if found.get(name) != wanted
         ]
         if differ:
-            raise SetupError(
+            raise WrongUse(
                 self.store.root,
                 f"holds an export with {'; '.join(differ)}.",
                 "Give --output another folder, or the same options.",

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from collectors.transport import SetupError
+from collectors.transport import WrongUse
 from filters.picture_hashes import as_numbers
 from filters.seasons import Season
 from filters.splits import Split
@@ -64,10 +64,10 @@ class TripletForm:
         """Checks the shares.
 
         Raises:
-            SetupError: If they are negative, or do not add up to 100.
+            WrongUse: If they are negative, or do not add up to 100.
         """
         if min(self.time_shares) < 0 or abs(sum(self.time_shares) - 100) > 1e-9:
-            raise SetupError(
+            raise WrongUse(
                 "export triplets",
                 f"shares of time are {', '.join(f'{one:g}' for one in self.time_shares)} %.",
                 "Give three that add up to 100, such as 60 20 20.",

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from collectors.cells import grounds_of
 from collectors.storage import open_store
 from flows.catalogue.catalogue import find_catalogue, load_catalogue
-from flows.catalogue.text import CatalogueError
 from flows.inspection.printing import print_table
 from flows.inspection.version_query import open_version
 from flows.products.rows import ROWS
-from flows.products.versions import read_version, version_names
+from flows.products.versions import nothing_published, read_version, version_names
 from flows.publishing.splitting import line_about
 
 if TYPE_CHECKING:
@@ -48,11 +47,12 @@ def show_versions(console: Console, root: str, *, as_json: bool) -> None:
     """Prints the versions of a dataset, oldest first.
 
     Raises:
-        CatalogueError: If nothing was published.
+        WrongUse: If there is no dataset, or nothing was published.
     """
-    found = _versions(open_store(root, writable=False))
+    store = open_store(root, writable=False)
+    found = _versions(store)
     if not found:
-        raise CatalogueError(f"{root} holds no published version yet; build one first")
+        raise nothing_published(store)
     if as_json:
         console.print_json(json.dumps(found))
     else:

@@ -61,7 +61,7 @@ def show_rows(
     """Prints rows of a product, as DuckDB finds them in the published Parquet.
 
     Raises:
-        CatalogueError: If there is no such column, or the condition is not SQL.
+        CatalogueError: If there is no such column or reason, or the condition is not SQL.
     """
     limit = ROWS_SHOWN if shape.limit is None else shape.limit
     with _asked(root, selection, shape.version) as (found, base), busy("looking through the rows"):
@@ -75,6 +75,8 @@ def show_rows(
         total = shape.offset + len(rows)
         if len(rows) == limit or not rows:
             total = base.execute(f"SELECT count(*) {rows_of}").fetchall()[0][0]
+        if not total:
+            selection.check_reason(base)
     plain = [
         {name: as_json_value(name, value) for name, value in zip(header, row, strict=True)}
         for row in rows
@@ -103,7 +105,7 @@ def write_rows(
     shape: Shape,
     to: Path,
     progress: Progress = no_progress,
-) -> str:
+) -> dict[str, Any]:
     """Writes all rows of a selection to a file: CSV, Parquet or GeoJSON by its name.
 
     Args:
@@ -114,12 +116,14 @@ def write_rows(
         progress: Hears how many rows are written.
 
     Returns:
-        A line about what was written.
+        What was written: `rows`, of which `product` and `version`, and to which `file`.
 
     Raises:
-        CatalogueError: If the file is there, or its ending stands for nothing that can be written.
+        CatalogueError: If the file is there, its ending stands for nothing that can be written, or
+            there is no such reason.
     """
     with _asked(root, selection, shape.version) as (found, base):
+        selection.check_reason(base)  # before the file is there
         known = list(found.manifest["columns"][selection.product])
         rest = f"FROM {selection.product} {selection.condition()} {selection.order(known)}"
         if shape.limit is not None or shape.offset:
@@ -127,7 +131,7 @@ def write_rows(
             rest += f" LIMIT {limit} OFFSET {shape.offset}"
         own = schema_of_version(root, found, selection.product)
         written = export_rows(base, selection.product, own, shape.columns, rest, to, progress)
-    return f"{written:,} rows of {selection.product} of {found.name} in {to}"
+    return {"rows": written, "product": selection.product, "version": found.name, "file": str(to)}
 
 
 @contextmanager
@@ -135,7 +139,8 @@ def _asked(
     root: str, selection: Selection, version: str | None
 ) -> Iterator[tuple[Version, duckdb.DuckDBPyConnection]]:
     """Gives a version and a database that knows what a selection asks for."""
-    with open_version(root, version, selection.products) as (found, base):
+    opened = open_version(root, version, selection.products, sensor=selection.sensor)
+    with opened as (found, base):
         selection.prepare(base)
         try:
             yield found, base

@@ -13,6 +13,7 @@ import shapely
 from duckdb.func import PythonUDFType
 
 from collectors.geo import Box, boxes_of
+from collectors.records import Outcome
 from flows.catalogue.catalogue import find_catalogue, load_catalogue
 from flows.catalogue.text import CatalogueError
 from flows.products.rows import ROWS
@@ -106,7 +107,8 @@ class Selection:
         """Holds the filters to what the product has.
 
         Raises:
-            CatalogueError: If there is no such product, or it has nothing that a filter asks for.
+            CatalogueError: If there is no such product, it has nothing that a filter asks for, or
+                no row can fit.
         """
         if self.product not in ROWS:
             raise CatalogueError(
@@ -121,6 +123,15 @@ class Selection:
         for option, value in senseless.items():
             if value is not None:
                 raise CatalogueError(f"{option} says nothing about {self.product}; leave it away")
+        outcomes = [one.value for one in Outcome][0 if self.product == "chips" else 1 :]
+        if self.outcome is not None and self.outcome not in outcomes:
+            raise CatalogueError(
+                f"--outcome {self.outcome}: {self.product} are {', '.join(outcomes)}"
+            )
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise CatalogueError(
+                f"the days from {self.since} to {self.until} are none; give --since before --until"
+            )
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -192,6 +203,23 @@ class Selection:
                 if self.product == "photos" else f"reason = {quoted(self.reason)}"
             )  # fmt: skip
         return "WHERE " + " AND ".join(f"({one})" for one in parts) if parts else ""
+
+    def check_reason(self, base: duckdb.DuckDBPyConnection) -> None:
+        """Sees that there is such a reason at all.
+
+        Raises:
+            CatalogueError: If no row of the product has it, whatever else is asked for.
+        """
+        if self.reason is None:
+            return
+        one = "unnest(map_values(unpaired))" if self.product == "photos" else "reason"
+        asked = f"SELECT DISTINCT {one} AS one FROM {self.product}"  # noqa: S608
+        known = sorted(name for (name,) in base.execute(asked).fetchall() if name)
+        if self.reason not in known:
+            raise CatalogueError(
+                f"--reason {self.reason}: there is no such reason among the {self.product};"
+                f" there are {', '.join(known) or 'none'}"
+            )
 
     def order(self, known: list[str]) -> str:
         """Returns the order as SQL; empty if rows come as they are stored, by cell and id.

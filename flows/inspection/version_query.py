@@ -9,9 +9,8 @@ import duckdb
 import pyarrow.parquet as pq
 
 from collectors.storage import open_store
-from flows.catalogue.text import CatalogueError
 from flows.products.rows import ROWS
-from flows.products.versions import read_version
+from flows.products.versions import published_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_version(
-    root: str, name: str | None = None, products: tuple[str, ...] = tuple(ROWS)
+    root: str,
+    name: str | None = None,
+    products: tuple[str, ...] = tuple(ROWS),
+    *,
+    sensor: str | None = None,
 ) -> Iterator[tuple[Version, duckdb.DuckDBPyConnection]]:
     """Gives a version and a database in which each product is a view over its Parquet files.
 
@@ -35,18 +38,18 @@ def open_version(
         root: The dataset.
         name: The version; the newest by default.
         products: Those of photos, rejects, chips and pairs that will be asked about.
+        sensor: One that the version has to have.
 
     Yields:
         The version and the database.
 
     Raises:
-        CatalogueError: If nothing was published.
-        SetupError: If there is no dataset, or no version of that name.
+        WrongUse: If there is no dataset, nothing was published, or there is no such version or
+            sensor.
+        SetupError: If the version was revoked.
     """
     store = open_store(root, writable=False)
-    version = read_version(store, name)
-    if version is None:
-        raise CatalogueError(f"{root} holds no published version yet; build one first")
+    version = published_version(store, name, sensor)
     with duckdb.connect() as base:
         prepare(base)
         add_views(base, store, version, products)

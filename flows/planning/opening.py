@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from collectors.answers import Answers
 from collectors.storage import local_folder, open_store
-from collectors.transport import SetupError
+from collectors.transport import WrongUse
 from flows.cells.finished import leave_out_finished
 from flows.cells.state import latest_generations, read_commit
 from flows.limits.budgets import Ledger
@@ -41,13 +41,13 @@ def seed_of(store: Store | None, given: int | None) -> int:
     """Returns the seed that a build would have.
 
     Raises:
-        SetupError: If the dataset has another than the one that is given.
+        WrongUse: If the dataset has another than the one that is given.
     """
     if store is None:
         return 0 if given is None else given
     found = known_seed(store)
     if given is not None and given != found:
-        raise SetupError(
+        raise WrongUse(
             store.root,
             f"this dataset was begun with seed {found}, not {given}.",
             "Leave --seed away, or plan another dataset under another root.",

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.storage import Missing, local_folder, open_store
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def settle_seed(store: Store, given: int | None) -> int:
     The seed orders chance; one dataset has one, else "the 25 smallest hashes" would mean nothing.
 
     Raises:
-        SetupError: If another seed is given than the dataset has.
+        WrongUse: If another seed is given than the dataset has.
     """
     seed = 0 if given is None else given
     data = json.dumps({"schema": "terrapair/1", "seed": seed}).encode()
@@ -78,7 +78,7 @@ def settle_seed(store: Store, given: int | None) -> int:
         return seed
     found = known_seed(store)
     if given is not None and given != found:
-        raise SetupError(
+        raise WrongUse(
             store.root,
             f"this dataset was begun with seed {found}, not {given}.",
             "Leave --seed away, or begin another dataset under another root.",
@@ -139,22 +139,27 @@ def published_version(store: Store, name: str | None = None, sensor: str | None 
     """
     version = read_version(store, name)
     if version is None:
-        raise SetupError(
-            store.root, "holds no published version.", "Build one: terrapair build --root …"
-        )
+        raise nothing_published(store)
     known = sorted(version.manifest["sensors"])
     if sensor is not None and sensor not in known:
-        raise SetupError(
+        raise WrongUse(
             store.root, f"{version.name} has no sensor {sensor}.", f"It has {', '.join(known)}."
         )
     return version
+
+
+def nothing_published(store: Store) -> WrongUse:
+    """Returns the error of a dataset without a version, for who needs one."""
+    return WrongUse(
+        store.root, "holds no published version.", "Build one: terrapair build --root …"
+    )
 
 
 def open_beside(store: Store, output: str) -> Store:
     """Opens where something goes that is made of a dataset.
 
     Raises:
-        SetupError: If that lies in the dataset itself; then nothing was made there.
+        WrongUse: If that lies in the dataset itself; then nothing was made there.
         StorageError: If it cannot be written.
     """
     check_apart(store, output)
@@ -165,7 +170,7 @@ def check_apart(store: Store, output: str) -> None:
     """Sees that what is made of a dataset does not go into it: it holds its own files alone.
 
     Raises:
-        SetupError: If it would.
+        WrongUse: If it would.
     """
     one, other = local_folder(store.root), local_folder(output)
     if one is not None and other is not None:
@@ -173,7 +178,7 @@ def check_apart(store: Store, output: str) -> None:
     else:
         inside = PurePosixPath(output).is_relative_to(PurePosixPath(store.root))
     if inside:
-        raise SetupError(
+        raise WrongUse(
             output, "lies in the dataset itself, which holds nothing but its own files.",
             "Give --output a folder beside it.",
         )  # fmt: skip
@@ -201,7 +206,7 @@ def read_version(
     try:
         manifest = _read_json(store, f"{MANIFESTS}/{name}/manifest.json")
     except Missing:
-        raise SetupError(
+        raise WrongUse(
             store.root,
             f"there is no version {name}.",
             f"It has {', '.join(version_names(store)) or 'none yet'}.",

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.geo import ChipGrid
-from collectors.transport import SetupError
+from collectors.transport import WrongUse
 from filters.splits import Split, ground_shares, splits_of, strongest
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def check_splits(block: SplitBlock, version: Version | None, root: str) -> None:
         root: The dataset, to be named.
 
     Raises:
-        SetupError: If shares or blocks are others than those of the version.
+        WrongUse: If shares or blocks are others than those of the version.
     """
     said = {} if version is None else version.manifest.get("splits", {})
     asked = block.model_dump()
@@ -47,7 +47,7 @@ def check_splits(block: SplitBlock, version: Version | None, root: str) -> None:
         return
     was = ", ".join(f"{name}: {said[name]:g}" for name in changed)
     now = ", ".join(f"{name}: {asked[name]:g}" for name in changed)
-    raise SetupError(
+    raise WrongUse(
         root,
         f"its first version fixed its splits at {was}, and the catalogue now asks for {now}; what"
         " was in test would not stay in test.",

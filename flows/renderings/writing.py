@@ -12,7 +12,7 @@ from rasterio.errors import RasterioError
 
 from collectors.records import Outcome
 from collectors.storage import open_store
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
 from filters.sampling import seeded_hash
 from flows.catalogue.blocks import SensorSource
 from flows.products.rows import ChipRow
@@ -72,7 +72,7 @@ def render_chips(
     version = published_version(store, version_name)
     ways = _by_sensor(catalogue)
     if not ways:
-        raise SetupError(
+        raise WrongUse(
             "catalogue", "has no renderings.", "Add a block `renderings`; the shipped one has six."
         )
     chips = _chips(store, version, chip_ids, ways, limit)
@@ -119,7 +119,7 @@ def _chips(
         order = wanted.to_pylist()
         missing = sorted(set(order) - set(names))
         if missing:
-            raise SetupError(
+            raise WrongUse(
                 f"{store.root} {version.name}", f"has no chip {', '.join(missing)}.",
                 "`terrapair catalog show chips` lists them.",
             )  # fmt: skip
@@ -137,11 +137,11 @@ def _chips(
     for name in chosen:
         row = rows[name]
         if not row.kept:
-            raise SetupError(
+            raise WrongUse(
                 name, f"has no pixels: {row.reason}.", f"`terrapair catalog chip {name}` tells why."
             )
         if row.sensor not in ways:
-            raise SetupError(
+            raise WrongUse(
                 name, f"is of sensor {row.sensor}, of which the catalogue has no renderings.",
                 "Add one with `sensor: " + row.sensor + "` to its block `renderings`.",
             )  # fmt: skip
@@ -179,7 +179,7 @@ def _render(
     files[RECIPE] = f"{json.dumps(about, indent=1)}\n".encode()
     for name, data in files.items():
         if not target.create(f"{chip.chip_id}/{name}", data):
-            raise SetupError(
+            raise WrongUse(
                 target.uri(f"{chip.chip_id}/{name}"),
                 "is there already, made from another chip or by another catalogue or question.",
                 "Give --output a folder that is empty.",

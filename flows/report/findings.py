@@ -92,8 +92,7 @@ def examine(root: str, name: str | None, pairs: int, progress: Progress) -> Find
         progress: Hears how far things are.
 
     Raises:
-        CatalogueError: If nothing was published.
-        SetupError: If there is no dataset, or no version of that name.
+        WrongUse: If there is no dataset, nothing was published, or no version of that name.
     """
     progress("reading the tables", 0, 0)
     with open_version(root, name) as (version, base):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ def check_runner(name: RunnerName, scheduler: str | None, settings: Settings) ->
     """
     if name == "threads":
         if scheduler is not None:
-            raise SetupError(
+            raise WrongUse(
                 "Dask", f"a scheduler is given ({scheduler}), but cells run on threads.",
                 "Add --runner dask, or leave --scheduler away.",
             )  # fmt: skip
@@ -55,7 +55,7 @@ def check_runner(name: RunnerName, scheduler: str | None, settings: Settings) ->
             "Install Terrapair with its extra `dask`, here and on every worker.",
         )  # fmt: skip
     if not (scheduler or settings.dask_scheduler):
-        raise SetupError(
+        raise WrongUse(
             "Dask", "there is no address of a scheduler.",
             "Give --scheduler tcp://HOST:8786 or set TERRAPAIR_DASK_SCHEDULER; `dask scheduler`"
             " starts one, `dask worker tcp://HOST:8786` a worker.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ class ClipModel:
             SetupError: If open_clip is not installed, there are no weights, or they do not fit.
         """
         if wanted.pretrained is None and not wanted.name.startswith(_WITH_WEIGHTS):
-            raise SetupError(
+            raise WrongUse(
                 wanted.name, "is a model without weights, which would rank by chance.",
                 "Give --pretrained a tag of open_clip's, such as laion2b_s34b_b79k, or a file.",
             )  # fmt: skip

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from collectors.transport import SetupError
+from collectors.transport import WrongUse
 from flows.search.synonyms import COVER, FILLERS, NEGATIONS, SEASONS, UNTOLD, singular
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def parse_query(text: str) -> Query:
     """Reads a query.
 
     Raises:
-        SetupError: If there is nothing in it to look for, or too much.
+        WrongUse: If there is nothing in it to look for, or too much.
     """
     terms: list[Term] = []
     negated = False
@@ -119,12 +119,12 @@ def parse_query(text: str) -> Query:
     wanted = tuple(dict.fromkeys(one for one in terms if not one.excluded))
     excluded_terms = tuple(dict.fromkeys(one for one in terms if one.excluded))
     if not terms:
-        raise SetupError(
+        raise WrongUse(
             "search", "there is no word to look for in what was asked.",
             'Ask in plain words: terrapair search "snowy fields in winter"',
         )  # fmt: skip
     if len(wanted) + len(excluded_terms) > MOST_TERMS:
-        raise SetupError("search", f"more than {MOST_TERMS} words were asked for.", "Use fewer.")
+        raise WrongUse("search", f"more than {MOST_TERMS} words were asked for.", "Use fewer.")
     return Query(text, wanted, excluded_terms)
 
 

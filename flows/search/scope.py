@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collectors.storage import open_store
-from collectors.transport import SetupError
+from collectors.transport import WrongUse
 from flows.products.versions import published_version
 from flows.search.indexing import drop_stale, find_index
 from flows.wording.reading import Regions
@@ -95,11 +95,11 @@ def open_index(scope: Scope, progress: Progress) -> Index:
     """Returns the index of a version, which is made if it is not there.
 
     Raises:
-        SetupError: If there is no such version, region or sensor.
+        WrongUse: If there is no such version, region or sensor.
     """
     region = scope.region
     if region is not None and region not in scope.regions:
-        raise SetupError(
+        raise WrongUse(
             "search", f"the catalogue has no region {region}.",
             f"It has {', '.join(sorted(scope.regions)) or 'none'}.",
         )  # fmt: skip

@@ -16,7 +16,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
 from filters.splits import Split
 from flows.series.documents import SCHEMA, digest, json_bytes, table_bytes
 from flows.series.files import write_lines
@@ -56,7 +56,7 @@ def begin(
             return
         raise _another(target)
     if target.objects() and not target.exists(IDENTITY):  # another process may begin just now
-        raise SetupError(
+        raise WrongUse(
             target.root, "holds other files.", "Give --output a folder of the series alone."
         )
     if not target.create(IDENTITY, identity):
@@ -129,7 +129,7 @@ def end(
     }  # fmt: skip
     for path, data in [*files.items(), (MANIFEST, json_bytes(manifest))]:
         if not target.create(path, data):
-            raise SetupError(
+            raise WrongUse(
                 target.uri(path), "is there already and says something else.",
                 "Give --output a folder that is empty.",
             )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from collectors.earth_engine_stacks import resolve_stacks
 from collectors.storage import open_store
-from collectors.transport import SetupError, TroubleRemains
+from collectors.transport import TroubleRemains, WrongUse
 from flows.products.versions import open_beside, published_version
 from flows.progress import no_progress
 from flows.series.documents import kept_place, refused_place
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collectors.storage import Store
     from flows.catalogue.catalogue import Catalogue
     from flows.catalogue.series_blocks import SeriesBlock
+    from flows.products.versions import Version
     from flows.progress import Progress
     from flows.series.places import Place
 
@@ -83,9 +84,7 @@ def make_series(
         SetupError: If there is no such version or series, or the output holds something else.
         TroubleRemains: If scenes could not be asked for.
     """
-    store = open_store(root, writable=False)
-    version = published_version(store, version_name)
-    series = _series(catalogue, name)
+    store, version, series = what_is_asked(root, catalogue, name, version_name)
     sensors = {
         part: block.sensor(catalogue.sensors[block.source], series.footprint_m)
         for part, block in series.images.items()
@@ -121,13 +120,23 @@ def make_series(
     }  # fmt: skip
 
 
-def _series(catalogue: Catalogue, name: str) -> SeriesBlock:
+def what_is_asked(
+    root: str, catalogue: Catalogue, name: str, version_name: str | None = None
+) -> tuple[Store, Version, SeriesBlock]:
+    """Returns the dataset, its version, and what the catalogue says of a series.
+
+    Raises:
+        WrongUse: If one of them is not there.
+        SetupError: If the version was revoked.
+    """
+    store = open_store(root, writable=False)
+    version = published_version(store, version_name)
     if name not in catalogue.series:
-        raise SetupError(
+        raise WrongUse(
             "catalogue", f"has no series {name!r}.",
             f"It has {', '.join(sorted(catalogue.series)) or 'none'}; the shipped one has s2-naip.",
         )  # fmt: skip
-    return catalogue.series[name]
+    return store, version, catalogue.series[name]
 
 
 def _batch(

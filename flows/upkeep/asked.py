@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from collectors.transport import SetupError
+from collectors.transport import WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +32,13 @@ def read_file(path: Path) -> Asked:
     """Reads a file of ids: one in a line, of photos (digits) and owners (such as 12345678@N01).
 
     Raises:
-        SetupError: If it cannot be read, or a line is neither.
+        WrongUse: If it cannot be read, or a line is neither.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         seen = getattr(error, "strerror", None) or "it is no text"
-        raise SetupError(
+        raise WrongUse(
             str(path), f"cannot be read ({seen}).", "Give a file with one id in a line."
         ) from None
     given = [line.strip() for line in lines if line.strip()]
@@ -50,17 +50,17 @@ def parse_asked(photos: Sequence[str], owners: Sequence[str], where: str) -> Ask
     """Checks ids.
 
     Raises:
-        SetupError: If one cannot be an id; a name of an owner is not one.
+        WrongUse: If one cannot be an id; a name of an owner is not one.
     """
     for one in photos:
         if not (one.isascii() and one.isdigit() and len(one) <= 20):
-            raise SetupError(
+            raise WrongUse(
                 where, f"{one!r:.80} is no id of a photo.",
                 "It is the number in the address of the photo's page.",
             )  # fmt: skip
     for one in owners:
         if not _OWNER.fullmatch(one):
-            raise SetupError(
+            raise WrongUse(
                 where, f"{one!r:.80} is no id of an owner.",
                 "It looks like 12345678@N01; `terrapair catalog show photos` has it in the column"
                 " owner.",

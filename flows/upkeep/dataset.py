@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from collectors.storage import open_store
-from collectors.transport import SetupError
+from collectors.transport import WrongUse
 from flows.catalogue.blocks import RuleBlock, SensorSource, SplitBlock
 from flows.catalogue.catalogue import find_catalogue, load_catalogue
 from flows.cells.state import latest_generations
@@ -32,11 +32,11 @@ def open_dataset(root: str) -> Store:
     """Opens a dataset that is there already.
 
     Raises:
-        SetupError: If the root holds none.
+        WrongUse: If the root holds none.
     """
     store = open_store(root, writable=False)
     if not store.exists(IDENTITY):
-        raise SetupError(root, "holds no dataset.", "Give --root the root of one.")
+        raise WrongUse(root, "holds no dataset.", "Give --root the root of one.")
     return store
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from collectors.transport import SetupError
+from collectors.transport import WrongUse
 from flows.cells.forgetting import find_gone, forget_in_cell
 from flows.cells.forgotten_files import find_purge
 from flows.cells.state import load_cell
@@ -133,7 +133,7 @@ class Forgetter:
             blocks = open_block_list(self.store, find_key(self.settings))
         unfinished = open_requests(self.store)
         if not self.asked and not unfinished:
-            raise SetupError(
+            raise WrongUse(
                 self.store.root, "nobody is named, and nothing is half forgotten.",
                 "Give --owner, --photo or --file.",
             )  # fmt: skip

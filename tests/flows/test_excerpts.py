@@ -170,7 +170,7 @@ def test_nothing_is_written_into_the_dataset_itself(command: list[str], built: P
     inside = built / "copies"
     given = [*command, "--root", str(built), "--output", str(inside)]
     found = CliRunner().invoke(app, given)
-    assert found.exit_code == 1
+    assert found.exit_code == 2
     assert "lies in the dataset itself" in " ".join(found.output.split())
     with pytest.raises(SetupError, match="lies in the dataset itself"):
         write_index(str(built), str(inside))
@@ -185,7 +185,7 @@ def test_the_commands_say_what_they_did(built: Path, tmp_path: Path) -> None:
     assert wrong.exit_code == 2
     assert "--index-only" in wrong.output
     given = ["--root", str(tmp_path / "none"), "--json"]
-    assert runner.invoke(app, ["publish", *given]).exit_code == 1
+    assert runner.invoke(app, ["publish", *given]).exit_code == 2
     found = runner.invoke(app, ["describe", "--root", str(built), "--json"])
     assert found.exit_code == 0
     said = json.loads(found.stdout)

@@ -273,5 +273,5 @@ def test_the_commands_export(name: str, built: Path, tmp_path: Path) -> None:
     assert told["counts"]["pairs"] == record["counts"]["pairs"] == wanted > 0
     assert (told["files"], told["version"]) == (len(record["files"]), "v0001")
     refused = terrapair(*arguments[:-1], "val")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert 'split "train", not "val"' in refused.output

@@ -174,4 +174,4 @@ def test_the_command_says_what_there_is(truth: Truth, tmp_path: Path) -> None:
     record = json.loads(terrapair(*command, "--blocks", "none", "--json").stdout)
     assert f"{record['counts']['triplets']:,} of" in done.output
     assert sum(record["counts"]["triplets_by_reason"].values()) == record["counts"]["triplets"]
-    assert terrapair(*command, "--blocks", "year").exit_code == 1
+    assert terrapair(*command, "--blocks", "year").exit_code == 2

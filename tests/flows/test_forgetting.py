@@ -214,7 +214,7 @@ def test_the_command_says_first_and_asks(
 def test_what_is_no_id_is_refused(root: Path, given: list[str]) -> None:
     """Before anything is looked at, with what an id looks like."""
     refused = CliRunner().invoke(app, ["forget", "--root", str(root), *given, "--yes"])
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert not (root / "blocked").exists()
 
 

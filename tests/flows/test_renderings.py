@@ -197,7 +197,7 @@ def test_what_cannot_be_rendered_is_said(built: Path, tmp_path: Path):
     assert render("--answer", "yes", *out).exit_code == 2
     assert render("--limit", 1, *out).exit_code == 0
     other = render("--limit", 1, "--question", "Why?", *out)
-    assert other.exit_code == 1
+    assert other.exit_code == 2
     assert "prompt.txt: is there already" in other.output
 
 

@@ -96,7 +96,7 @@ def test_a_difference_is_printed(store: Store) -> None:
     assert json.loads(terrapair(*asked, "--json").output)["to"] == "v0002"
     assert terrapair(*asked[:3], "v0001", *asked[4:]).exit_code == 2
     done = terrapair(*asked[:3], "v0009", *asked[4:])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "v0001, v0002" in done.output
 
 

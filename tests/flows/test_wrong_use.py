@@ -18,7 +18,7 @@ AWAY: list[list[str]] = [
     ["search", "snow"], ["series", "--output", "out"], ["sweep"], ["recheck"],
     ["forget", "--photo", "50000000001", "--yes"],
     ["catalog"], ["catalog", "versions"], ["catalog", "show", "chips"],
-    ["catalog", "photo", "50000000001"], ["catalog", "chip", "one"], 
+    ["catalog", "photo", "50000000001"], ["catalog", "chip", "one"],
     ["catalog", "find", "--photo", "50000000001"],
     ["catalog", "diff", "v0001", "v0002"], ["export", "webdataset", "--output", "out"],
     ["export", "triplets", "--output", "out"], ["plan", "--compare"], ["budget"],

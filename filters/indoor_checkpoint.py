@@ -160,8 +160,8 @@ def _unpack(data: bytes, path: Path) -> Mapping[Any, Any]:
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
-        first_line = str(error).partition("\n")[0]
-        why = f"it is cut off, or no PyTorch checkpoint of plain tensors ({first_line})"
+        seen = str(error).partition("\n")[0].partition(". ")[0]  # then comes PyTorch's own advice
+        why = f"it is cut off, or no PyTorch checkpoint of plain tensors ({seen})"
         raise _unusable(path, why) from error
     if not isinstance(content, Mapping):
         raise _unusable(path, f"it holds a {type(content).__name__}, not a checkpoint")
@@ -194,5 +194,5 @@ def _state_of(checkpoint: Mapping[Any, Any], path: Path, classes: int) -> dict[s
 def _unusable(path: Path, why: str) -> WeightsError:
     return WeightsError(
         f"{path} cannot be used as indoor weights: {why}. "
-        "Delete the file so that it is fetched again, or name another checkpoint."
+        "Name another checkpoint; one that was downloaded is fetched again once it is deleted."
     )

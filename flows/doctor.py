@@ -12,6 +12,7 @@ from collectors.transport import ServiceTrouble, redact
 from flows.catalogue.catalogue import find_catalogue, load_catalogue
 from flows.catalogue.text import CatalogueError
 from flows.products.tables import check_products
+from flows.progress import no_progress
 from flows.settings import read_settings
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from flows.catalogue.catalogue import Catalogue
+    from flows.progress import Progress
     from flows.settings import Settings
 
 
@@ -39,16 +41,23 @@ class Check:
     said: str
 
 
-def examine(catalogue_path: Path | None, root: str | None = None) -> list[Check]:
+def examine(
+    catalogue_path: Path | None, root: str | None = None, progress: Progress = no_progress
+) -> list[Check]:
     """Looks at catalogue, Flickr, Earth Engine and weights; at most one call to each service.
 
     Args:
         catalogue_path: The catalogue; the one here, else the shipped one, by default.
         root: A dataset whose block list is looked at as well.
+        progress: Hears what is looked at.
     """
     settings = read_settings()
-    checks = []
+    checks: list[Check] = []
     catalogue: Catalogue | None = None
+
+    def look_at(name: str, look: Callable[[], str]) -> None:
+        progress(f"looking at: {name}", 0, 0)
+        checks.append(_check(name, settings, look))
 
     def look_at_catalogue() -> str:
         nonlocal catalogue
@@ -58,14 +67,14 @@ def examine(catalogue_path: Path | None, root: str | None = None) -> list[Check]
         regions = "1 region" if len(catalogue.regions) == 1 else f"{len(catalogue.regions)} regions"
         return f"{path}: {regions}, {', '.join(catalogue.sensors)}"
 
-    checks.append(_check("catalogue", settings, look_at_catalogue))
-    checks.append(_check("flickr", settings, lambda: _look_at_flickr(settings)))
-    checks.append(_check("earth engine", settings, lambda: _look_at_earth_engine(settings)))
+    look_at("catalogue", look_at_catalogue)
+    look_at("flickr", lambda: _look_at_flickr(settings))
+    look_at("earth engine", lambda: _look_at_earth_engine(settings))
     if catalogue is not None:
         found = catalogue
-        checks.append(_check("indoor weights", settings, lambda: _look_at_weights(settings, found)))
+        look_at("indoor weights", lambda: _look_at_weights(settings, found))
     if root is not None:
-        checks.append(_check("block key", settings, lambda: _look_at_block_key(settings, root)))
+        look_at("block key", lambda: _look_at_block_key(settings, root))
     return checks
 
 
@@ -137,7 +146,10 @@ def _check(name: str, settings: Settings, look: Callable[[], str]) -> Check:
     try:
         return Check(name, well=True, said=look())
     except (CatalogueError, ServiceTrouble, WeightsError) as trouble:
-        return Check(name, well=False, said=redact(str(trouble), settings.secrets))
+        said = str(trouble)
+        if said.lower().startswith(f"{name}: "):  # its name stands before it anyway
+            said = said[len(name) + 2 :]
+        return Check(name, well=False, said=redact(said, settings.secrets))
 
 
 def show_examination(console: Console, checks: list[Check], *, as_json: bool) -> None:

@@ -128,8 +128,8 @@ def sample(
 ) -> None:
     """Writes a small dataset of the same form, its pairs drawn evenly over the cells.
 
-    All commands work on it. Photos come with all their pairs; rejected photos and chips without
-    pixels come in the same share.
+    All commands work on it. Photos come with all their pairs; photos without a pair stay behind;
+    rejected photos and chips without pixels come in the same share.
 
     Example: `terrapair sample --root s3://bucket/terrapair --output ./sample --pairs 500`
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Optional
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Optional
 
 import typer
 from rich.console import Console
@@ -34,6 +34,14 @@ WORST: Final = 36
 Photos = Annotated[
     Path, typer.Option(help="A folder with the folders `indoor` and `outdoor`; any picture format.")
 ]
+RuleName = Literal["mass", "top10_vote"]
+"""`filters.indoor_scores.Rule`, which would bring PyTorch along."""
+
+EngineName = Literal[
+    "eager", "channels_last", "mixed", "bfloat16", "compiled", "onnx", "onnx_int8", "cuda"
+]
+"""`filters.indoor_engines.Engine`, likewise."""
+
 Threads = Annotated[
     Optional[int],  # noqa: UP045 - typer reads the annotation at run time
     typer.Option(min=1, help="Threads; as many as the machine has cores by default."),
@@ -114,8 +122,12 @@ def indoor_evaluate(
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Indoors at this score or above it.")
     ] = 0.5,
-    rule: Annotated[str, typer.Option(help="mass or top10_vote.")] = "mass",
-    engine: Annotated[str, typer.Option(help="How the network is run.")] = "eager",
+    rule: Annotated[
+        RuleName, typer.Option(help="What counts: the indoor classes' mass, or the ten best.")
+    ] = "mass",
+    engine: Annotated[
+        EngineName, typer.Option(help="How the network is run; eager is the reference.")
+    ] = "eager",
     sheet: Annotated[Path, typer.Option(help="Where the worst mistakes are drawn.")] = Path(
         "worst.jpg"
     ),
@@ -135,18 +147,23 @@ def indoor_evaluate(
     with plain_errors():
         paths, labels = labelled_paths(photos)
         loaded = load(weights, sha256=None)
-        given: Any = {"rule": rule, "engine": engine}
         try:
-            with IndoorClassifier(
-                loaded, threads=threads or _cores(), formats=FORMATS, **given
-            ) as classifier:
-                scores = list(classifier.judge(paths))
+            made = IndoorClassifier(
+                loaded, threads=threads or _cores(), formats=FORMATS, rule=rule, engine=engine
+            )
+        except EngineUnavailableError as error:
+            stop(f"--engine {engine}: {error}", WRONG_USE)
+        except ValueError as error:
+            stop(f"--rule {rule}: {error}", WRONG_USE)
+        with made as classifier:
+            scores = list(classifier.judge(paths))
+        try:
             places = [p for p, score in enumerate(scores) if not isinstance(score, Unreadable)]
             found = evaluate(
                 [score for score in scores if not isinstance(score, Unreadable)],
-                [labels[place] for place in places], threshold=threshold, rule=given["rule"],
+                [labels[place] for place in places], threshold=threshold, rule=rule,
             )  # fmt: skip
-        except (ValueError, EngineUnavailableError) as error:
+        except ValueError as error:
             stop(f"{photos}: {error}", WRONG_USE)
         unreadable = {str(paths[place]): score.reason for place, score in enumerate(scores)
                       if isinstance(score, Unreadable)}  # fmt: skip

@@ -66,7 +66,8 @@ def doctor(
     from flows.doctor import examine, show_examination
 
     with plain_errors():
-        checks = examine(catalog, root)
+        with showing() as progress:
+            checks = examine(catalog, root, progress)
         show_examination(Console(), checks, as_json=as_json)
         if not all(check.well for check in checks):
             raise typer.Exit(FAILED)

@@ -138,6 +138,11 @@ def _bytes(store: Store, row: dict[str, Any]) -> dict[str, Any] | None:
     return place | {"gdal": f"/vsitar/{store.gdal_path(row['shard'])}/{row['chip_id']}.tif"}
 
 
+def _brief(value: Any) -> Any:
+    """Returns a number as people read it: pixels and metres to a tenth."""
+    return round(value, 1) if isinstance(value, float) else value
+
+
 def show_chip(
     console: Console, root: str, chip_id: str, version: str | None, *, as_json: bool
 ) -> None:
@@ -168,7 +173,7 @@ def show_chip(
         if story["photos"]:
             names = ("photo_id", "distance_m", "row", "col", "delta_days", "split", "licence",
                      "title")  # fmt: skip
-            rows = [{name: photo.get(name) for name in names} for photo in story["photos"]]
+            rows = [{name: _brief(photo.get(name)) for name in names} for photo in story["photos"]]
             print_table(console, "Photos, nearest to the centre first", rows)
         else:
             console.print("It has no photos.")

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import shapely
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -29,19 +30,43 @@ _COLOURS: Final = {
 """Words that stand for how something ended, and how they are shown in a terminal."""
 
 
+_WHOLE: Final = 36
+"""Words of up to so many characters are never broken: dates, numbers, ids of photos and chips."""
+
+_FOLDED: Final = 16
+"""Characters that longer words, as hashes and scenes' ids, have at least in each of their lines."""
+
+
 def print_table(console: Console, title: str, records: Sequence[Mapping[str, Any]]) -> None:
-    """Prints records as a table, a column for each key of the first."""
+    """Prints records as a table, a column for each key of the first.
+
+    Where words and numbers would have to be broken to fit, the records stand one below the other.
+    """
     table = Table(title=title, title_justify="left", header_style="bold")
-    for name in records[0] if records else []:
+    names = list(records[0]) if records else []
+    narrowest = 1
+    for name in names:
+        values = [record[name] for record in records]
         numbers = all(
-            isinstance(one[name], int | float | None) and not isinstance(one[name], bool)
-            for one in records
+            isinstance(one, int | float | None) and not isinstance(one, bool) for one in values
         )
+        words = [as_text(one).split() for one in values]
+        longest = max((cell_len(word) for text in words for word in text), default=1)
+        room = longest if longest <= _WHOLE else _FOLDED
+        header = name.replace("_", " ")
+        if cell_len(header) > room:
+            header = name.replace("_", "\n")
         table.add_column(
-            name.replace("_", " "), overflow="fold", justify="right" if numbers else "left"
-        )
+            header, overflow="fold", justify="right" if numbers else "left",
+            no_wrap=longest <= _WHOLE and max(map(len, words)) <= 1,
+        )  # fmt: skip
+        narrowest += max(room, *map(cell_len, header.split("\n"))) + 3  # two spaces and a line
+    if narrowest > console.width:
+        for number, record in enumerate(records, start=1):
+            print_record(console, record, f"{title}: {number} of {len(records):,}")
+        return
     for record in records:
-        table.add_row(*(shown(value) for value in record.values()))
+        table.add_row(*(shown(record[name]) for name in names))
     console.print(table)
 
 
@@ -54,7 +79,8 @@ def print_record(console: Console, record: Mapping[str, Any], title: str | None 
     table.add_column(overflow="fold")
     for name, value in record.items():
         table.add_row(name, shown(value))
-    console.print(table, end="\n\n")
+    console.print(table)
+    console.print()
 
 
 def shown(value: Any) -> Text:

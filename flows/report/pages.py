@@ -151,7 +151,7 @@ def _keys(findings: Findings) -> list[tuple[str, str]]:
     taken = "—" if findings.taken is None else f"{findings.taken[0][:4]}–{findings.taken[1][:4]}"
     return [
         ("photos", f"{counts.kept:,}"),
-        ("chips", f"{sum(one.kept for one in counts.sensors):,}"),
+        ("chips with pixels", f"{sum(one.kept for one in counts.sensors):,}"),
         ("pairs", f"{sum(one.pairs for one in counts.sensors):,}"),
         ("cells", f"{len(findings.ground.cells):,}"),
         ("owners", f"{findings.owners:,}"),

@@ -91,7 +91,8 @@ def test_other_checkpoints_are_refused_with_the_reason(
         load(path, sha256=None)
     assert why in str(caught.value)
     assert str(path) in str(caught.value)
-    assert "Delete the file" in str(caught.value)
+    assert "Name another checkpoint" in str(caught.value)
+    assert "weights_only" not in str(caught.value)
     assert "harm" not in capsys.readouterr().out
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from filters import indoor_training
+from filters.indoor_engines import ENGINES
+from filters.indoor_scores import RULES
 from flows.command_line import app
+from flows.commands.indoor import EngineName, RuleName
 from tests.filters.pictures import room_or_field
 
 if TYPE_CHECKING:
@@ -74,6 +77,12 @@ def test_evaluation_of_what_was_learnt(
         assert sheet.size == (960, 348)
 
 
+def test_the_options_are_the_filter_s_own() -> None:
+    """They are written out in the command, for --help to come without PyTorch."""
+    assert get_args(RuleName) == RULES
+    assert get_args(EngineName) == ENGINES
+
+
 def test_wrong_folders_and_rules_end_with_a_message(
     own: tuple[Path, dict], photos: Path, tmp_path: Path
 ) -> None:
@@ -86,7 +95,9 @@ def test_wrong_folders_and_rules_end_with_a_message(
         app, ["indoor", "evaluate", "--photos", str(photos), "--weights", str(own[0]),
               "--rule", "top10_vote"],
     )  # fmt: skip
-    assert (vote.exit_code, "10 classes or more" in vote.output) == (2, True)
+    assert vote.exit_code == 2
+    assert "--rule top10_vote: " in vote.output
+    assert "10 classes or more" in vote.output
     none = RUN.invoke(
         app, ["indoor", "evaluate", "--photos", str(photos), "--weights", str(tmp_path / "none")]
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
 from collectors.flickr import SearchPage, UnreadableRow
 from collectors.records import Outcome, Stage
-from flows.cells.state import read_commit
+from collectors.storage import Missing
+from flows.cells.state import read_commit, read_newest
 from flows.products.block_list import FORGOTTEN, BlockList
 from flows.products.rows import RejectRow
 from flows.products.tables import read_parquet
@@ -36,19 +37,51 @@ def holds_blocked(table: pa.Table, blocks: BlockList) -> bool:
     )
 
 
+def part_holds_blocked(store: Store, path: str, blocks: BlockList) -> bool:
+    """Says whether a part names what is on the block list, or did: somebody has just removed it."""
+    try:
+        return holds_blocked(read_parquet(store.read(path)), blocks)
+    except Missing:
+        return True
+
+
 def names_blocked(state: CellState, blocks: BlockList) -> bool:
     """Says whether a cell's state names a photo or an owner that is on the block list."""
     rows: tuple[PhotoRow | RejectRow, ...] = (*state.photos, *state.rejects)
     return bool(blocks.hashes) and any(blocks.blocks(row.photo_id, row.owner) for row in rows)
 
 
-def newest_tables(store: Store, cell_id: str, generation: int) -> tuple[pa.Table, pa.Table]:
-    """Returns the photos and the rejects of a cell's generation."""
-    if not generation:
-        return pa.table({}), pa.table({})
-    parts = read_commit(store, cell_id, generation)["parts"]
-    photos, rejects = (read_parquet(store.read(parts[name])) for name in ("photos", "rejects"))
-    return photos, rejects
+class Tables(NamedTuple):
+    """What a cell's generation says of photos.
+
+    Attributes:
+        generation: Its number; 0 is a cell without any.
+        photos: The kept ones.
+        rejects: All others that were seen.
+    """
+
+    generation: int
+    photos: pa.Table
+    rejects: pa.Table
+
+
+def newest_tables(store: Store, cell_id: str, seen: int | None = None) -> Tables:
+    """Returns the tables of a cell's newest generation.
+
+    Args:
+        store: The dataset.
+        cell_id: The cell.
+        seen: The newest generation that is known of; read where it is whole, newer or not.
+    """
+
+    def read(generation: int) -> Tables:
+        if not generation:
+            return Tables(0, pa.table({}), pa.table({}))
+        parts = read_commit(store, cell_id, generation)["parts"]
+        photos, rejects = (read_parquet(store.read(parts[name])) for name in ("photos", "rejects"))
+        return Tables(generation, photos, rejects)
+
+    return read_newest(store, cell_id, read, seen)
 
 
 def forgotten_row(token: str, cell_id: str, generation: int) -> RejectRow:

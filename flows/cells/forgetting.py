@@ -15,12 +15,11 @@ from collectors.shards import pack, read_index, read_member, read_places, write_
 from collectors.transport import SetupError
 from filters.time_bins import time_bin
 from flows.cells.batches import Location
-from flows.cells.blocked import forgotten_row, holds_blocked, newest_tables
-from flows.cells.state import CellState, commit_cell, generation_of, load_cell, newest_generation
+from flows.cells.blocked import forgotten_row, holds_blocked, newest_tables, part_holds_blocked
+from flows.cells.state import CellState, commit_cell, generation_of, load_cell
 from flows.cells.steps import Steps
 from flows.cells.sweep_marks import check_sweeps
 from flows.products.block_list import is_token
-from flows.products.tables import read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,10 +155,10 @@ def forget_in_cell(
         TroubleRemains: If a sweep is going on.
     """
     for _ in range(TRIES):
-        newest = newest_generation(store, cell_id)
-        if not any(
-            holds_blocked(one, blocks) for one in newest_tables(store, cell_id, newest)
-        ) and (not _is_awaited(store, cell_id, newest, blocks)):
+        newest, *tables = newest_tables(store, cell_id)
+        if not any(holds_blocked(one, blocks) for one in tables) and not _is_awaited(
+            store, cell_id, newest, blocks
+        ):
             return Gone(), newest
         state = load_cell(store, cell_id)
         # A shard that is written anew may lie there already, old, from a try that was stopped: it
@@ -186,7 +185,7 @@ def _is_awaited(store: Store, cell_id: str, newest: int, blocks: BlockList) -> b
     list between its parts and its commit: one whose parts are not seen here will see the list.
     """
     return any(
-        generation_of(path) > newest and holds_blocked(read_parquet(store.read(path)), blocks)
+        generation_of(path) > newest and part_holds_blocked(store, path, blocks)
         for path in store.list(f"parts/{cell_id}")
     )
 

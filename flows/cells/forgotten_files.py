@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from collectors.shards import read_index, shard_paths
 from collectors.storage import Missing
-from flows.cells.blocked import holds_blocked, newest_tables
+from flows.cells.blocked import holds_blocked, newest_tables, part_holds_blocked
 from flows.cells.forgetting import ORDER_KEY
 from flows.cells.state import COMMITS, generation_of, read_commit
 from flows.products.block_list import is_token
-from flows.products.tables import read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,10 +61,9 @@ def find_purge(store: Store, cell_id: str, blocks: BlockList, *, planned: bool =
         planned: Whether the cell's newest generation, which may name something, is still to be
             followed by one that does not.
     """
+    newest, photos, rejects = newest_tables(store, cell_id)
     numbers = sorted(map(generation_of, store.list(f"{COMMITS}/{cell_id}")))
     present = set(store.list(f"parts/{cell_id}"))
-    newest = numbers[-1] if numbers else 0
-    photos, rejects = newest_tables(store, cell_id, newest)
     named = holds_blocked(photos, blocks) or holds_blocked(rejects, blocks)
     # No row ever leaves a cell but by being forgotten: older generations name nothing more.
     look_back = named or (newest and any(map(is_token, rejects["photo_id"].to_pylist())))
@@ -77,7 +75,7 @@ def find_purge(store: Store, cell_id: str, blocks: BlockList, *, planned: bool =
         paths = set(commit["parts"].values())
         if look_back and number < newest and (
             not paths <= present
-            or any(holds_blocked(read_parquet(store.read(path)), blocks) for path in sorted(paths))
+            or any(part_holds_blocked(store, path, blocks) for path in sorted(paths))
         ):  # fmt: skip
             purged.add(number)
         (of_purged if number in purged else of_others).update(paths, commit["shards"])

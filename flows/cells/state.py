@@ -6,8 +6,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from collectors.storage import Missing
 from flows.products.rows import ROWS, ChipRow, PairRow, PhotoRow, RejectRow, Row, sort_key
 from flows.products.tables import from_arrow, parquet_bytes, part_schema, read_parquet, to_arrow
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from flows.cells.orders import Order
 
 COMMITS: Final = "cells"
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,33 @@ def newest_generation(store: Store, cell_id: str) -> int:
     return max(map(generation_of, store.list(f"{COMMITS}/{cell_id}")), default=0)
 
 
+def read_newest(
+    store: Store, cell_id: str, read: Callable[[int], Read], seen: int | None = None
+) -> Read:
+    """Reads something of a cell's newest generation, whose files a forgetting may remove meanwhile.
+
+    It does so only after it has committed a newer one: of that the same is read.
+
+    Args:
+        store: The dataset.
+        cell_id: The cell.
+        read: Reads it of the generation that it is given; 0 is a cell without any.
+        seen: The newest generation that is known of, to be tried first; by default it is looked up.
+
+    Raises:
+        Missing: If a file of the newest generation is not there.
+    """
+    generation = newest_generation(store, cell_id) if seen is None else seen
+    while True:
+        try:
+            return read(generation)
+        except Missing:
+            newer = newest_generation(store, cell_id)
+            if newer == generation:
+                raise
+            generation = newer
+
+
 def read_commit(store: Store, cell_id: str, generation: int) -> dict[str, Any]:
     """Returns a cell's commit as it is written."""
     found: dict[str, Any] = json.loads(store.read(commit_path(cell_id, generation)))
@@ -174,7 +204,10 @@ def read_commit(store: Store, cell_id: str, generation: int) -> dict[str, Any]:
 
 def load_cell(store: Store, cell_id: str) -> CellState:
     """Returns a cell's newest state; generation 0 if it has none."""
-    generation = newest_generation(store, cell_id)
+    return read_newest(store, cell_id, lambda number: _load_generation(store, cell_id, number))
+
+
+def _load_generation(store: Store, cell_id: str, generation: int) -> CellState:
     if not generation:
         return CellState(cell_id)
     commit = read_commit(store, cell_id, generation)

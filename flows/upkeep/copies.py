@@ -27,7 +27,7 @@ def find_copies(store: Store, blocks: BlockList) -> Iterator[str]:
     latest = latest_generations(store)
     digests: set[str] = set()
     for cell_id, generation in latest.items():
-        photos, _ = newest_tables(store, cell_id, generation)
+        photos = newest_tables(store, cell_id, generation).photos
         if holds_blocked(photos, blocks):
             digests.update(
                 row["sha256"] for row in photos.select(["photo_id", "owner", "sha256"]).to_pylist()
@@ -35,7 +35,7 @@ def find_copies(store: Store, blocks: BlockList) -> Iterator[str]:
             )  # fmt: skip
     if digests:
         for cell_id, generation in latest.items():
-            photos, _ = newest_tables(store, cell_id, generation)
+            photos = newest_tables(store, cell_id, generation).photos
             for row in photos.select(["photo_id", "owner", "sha256"]).to_pylist():
                 same = row["sha256"] in digests
                 if same and not blocks.blocks(row["photo_id"], row["owner"]):

@@ -172,7 +172,7 @@ def ask_flickr(store: Store, settings: Settings, allowed: frozenset[int], **more
 def _due(store: Store, cell: str, generation: int, since: date) -> list[Due]:
     """Returns the photos of a cell that are to be asked about, owner by owner."""
     noted = read_notes(store, cell)
-    photos, _ = newest_tables(store, cell, generation)
+    photos = newest_tables(store, cell, generation).photos
     columns = ["photo_id", "owner", "licence", "uploaded_at"]
     return [
         Due(row["photo_id"], row["owner"], licence_id_by_code(row["licence"]), row["uploaded_at"])

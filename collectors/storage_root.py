@@ -115,10 +115,12 @@ class Store:
     def list(self, prefix: str = "") -> list[str]:
         """Returns the paths of all objects under a folder, sorted; none if there is no such folder.
 
+        What `check` tries the storage with, here or in another process, is not among them.
+
         Args:
             prefix: Whole parts of a path: `shards/r1` does not match `shards/r10/…`.
         """
-        return [one.path for one in self.objects(prefix)]
+        return [one.path for one in self.objects(prefix) if not one.path.startswith(PROBE)]
 
     def objects(self, prefix: str = "", *, deep: bool = True) -> tuple[StoredObject, ...]:
         """Returns the objects under a folder, sorted by path; none if there is no such folder.

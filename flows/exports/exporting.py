@@ -84,21 +84,23 @@ def export_version(
     identity = {"form": form.name, "version": version.name, "tables_sha256": version.fingerprint,
                 "split": split, "sensor": sensor, "options": form.options()}  # fmt: skip
     folder = ExportFolder(open_beside(store, output), identity)
-    whole = folder.begin()
     total = sum(portion.end - portion.first for portion in portions)
-    if whole is not None:
+
+    def fill() -> dict[str, Any]:
+        finished = folder.finished()
+        context = Context(version, version_schemas(store, version))
+        done = 0
+        for portion in portions:
+            progress(_TOLD, done, total)
+            if portion.name not in finished:
+                _export(folder, form, portion, _loaded(store, samples, portion), context)
+            done += portion.end - portion.first
         progress(_TOLD, total, total)
-        return whole
-    finished = folder.finished()
-    context = Context(version, version_schemas(store, version))
-    done = 0
-    for portion in portions:
-        progress(_TOLD, done, total)
-        if portion.name not in finished:
-            _export(folder, form, portion, _loaded(store, samples, portion), context)
-        done += portion.end - portion.first
+        return _end(folder, form, store, version, portions)
+
+    record = folder.complete(fill)
     progress(_TOLD, total, total)
-    return _end(folder, form, store, version, portions)
+    return record
 
 
 def _loaded(store: Store, samples: Samples, portion: Portion) -> list[LoadedSample]:

@@ -6,7 +6,8 @@
     export.json            the commit: options, counts, and every file with its size and SHA-256
 
 Every object is created exclusively, so a process that is killed leaves whole files alone, and two
-exports into one folder either write the same bytes or stop.
+exports into one folder either write the same bytes or stop. Of two that write the same, one commits
+and tidies up; the other finds that, at whatever it was.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collectors.storage import Missing
 from collectors.transport import SetupError, WrongUse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from collectors.storage import Store
 
@@ -37,6 +38,10 @@ _LEFT_BY_A_KILL: Final = re.compile(r".+#\d+")
 """Names of what obstore leaves beside a local file when it is killed while it writes."""
 
 
+class OtherContentError(SetupError):
+    """A file of the export is there already, and says something else."""
+
+
 class ExportFolder:
     """Where an export goes.
 
@@ -50,6 +55,26 @@ class ExportFolder:
         self.store = store
         self.identity = {"schema": SCHEMA, **identity}
 
+    def complete(self, fill: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Returns the record of the whole export.
+
+        Args:
+            fill: Writes what is not there yet, and commits it.
+
+        Raises:
+            SetupError: If the folder holds another export, or anything else, or `fill` does.
+        """
+        found = self.begin()
+        if found is not None:
+            return found
+        try:
+            return fill()
+        except (Missing, OtherContentError):
+            found = self._whole()
+            if found is None:
+                raise
+            return found  # another run of the same export has committed it, and tidied up
+
     def begin(self) -> dict[str, Any] | None:
         """Begins the export, or goes on with it.
 
@@ -59,10 +84,8 @@ class ExportFolder:
         Raises:
             WrongUse: If the folder holds another export, or anything else.
         """
-        found = self._read(RECORD)
+        found = self._whole()
         if found is not None:
-            self._agree(found)
-            self.clean()
             return found
         begun = self._read(BEGUN)
         if begun is None:
@@ -82,8 +105,8 @@ class ExportFolder:
         """Writes a file of the export, and returns its line in the record.
 
         Raises:
-            SetupError: If the path holds something else already, or is made of a name that is not
-                safe on every file system.
+            OtherContentError: If the path holds something else already.
+            SetupError: If it is made of a name that is not safe on every file system.
         """
         if not _SAFE_PATH.fullmatch(path):
             raise SetupError(
@@ -91,7 +114,7 @@ class ExportFolder:
                 "The dataset's tables name it: terrapair verify says what is wrong with them.",
             )  # fmt: skip
         if not self.store.create(path, data):
-            raise SetupError(
+            raise OtherContentError(
                 self.store.uri(path),
                 "holds another content than this export would write: another release of the"
                 " program or of its libraries wrote it, or it was changed.",
@@ -166,6 +189,14 @@ class ExportFolder:
         unfinished = root.parent / UNFINISHED
         if unfinished.is_dir() and not any(unfinished.iterdir()):
             unfinished.rmdir()
+
+    def _whole(self) -> dict[str, Any] | None:
+        """Returns the record of the export if it is committed, and tidies up."""
+        found = self._read(RECORD)
+        if found is not None:
+            self._agree(found)
+            self.clean()
+        return found
 
     def _read(self, path: str) -> dict[str, Any] | None:
         try:

@@ -95,15 +95,16 @@ def export_triplets(
         "options": form.options(),
     }  # fmt: skip
     folder = ExportFolder(target, identity)
-    whole = folder.begin()
-    if whole is not None:
-        return whole
-    with tempfile.TemporaryFile() as spool:
-        told = Told(spool, form, version)
-        for text in chip_texts(store, version, grounds, progress):
-            if sensor in {None, text.sensor}:
-                told.add(text, split)
-        return _write(folder, told, store, progress)
+
+    def fill() -> dict[str, Any]:
+        with tempfile.TemporaryFile() as spool:
+            told = Told(spool, form, version)
+            for text in chip_texts(store, version, grounds, progress):
+                if sensor in {None, text.sensor}:
+                    told.add(text, split)
+            return _write(folder, told, store, progress)
+
+    return folder.complete(fill)
 
 
 def _write(folder: ExportFolder, told: Told, store: Store, progress: Progress) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from contextlib import ExitStack
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -96,6 +97,35 @@ def test_killed_after_any_write_it_ends_with_the_same_bytes(
     assert deaths >= 2
     export_version(str(built), str(target), FORMS[name], **options)
     assert contents(target) == contents(whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("webdataset", 3), ("graft", 40), ("huggingface", 3), ("geotiff", 40)]
+)
+def test_of_two_at_once_both_end_well(
+    name: str, step: int, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is overtaken by the other, which writes all of it, commits it and tidies up."""
+    whole, create = tmp_path / "whole", Store.create
+    record = export_version(str(built), str(whole), FORMS[name], **FEW)
+    monkeypatch.setattr(exporting, "_WRITING_THREADS", 1)
+    for at in count(2, step):
+        target, left = tmp_path / str(at), [at]
+
+        def overtaken(store: Store, path: str, data: bytes) -> bool:
+            left[0] -= 1  # noqa: B023
+            if left[0] == 0:  # noqa: B023
+                export_version(str(built), str(target), FORMS[name], **FEW)  # noqa: B023
+            return create(store, path, data)
+
+        monkeypatch.setattr(Store, "create", overtaken)
+        assert export_version(str(built), str(target), FORMS[name], **FEW) == record
+        monkeypatch.setattr(Store, "create", create)
+        assert contents(target) == contents(whole)
+        shutil.rmtree(target)
+        if left[0] > 0:
+            break
+    assert at > 2 * step
 
 
 def test_finished_portions_are_not_read_again(

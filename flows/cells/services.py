@@ -153,10 +153,15 @@ class Services:
         return self.blocks
 
     def close(self) -> None:
-        """Stops what is still going on and ends the threads; what has not begun is dropped."""
+        """Stops what is still going on, ends the threads and lets go of the connections.
+
+        What has not begun is dropped.
+        """
         self.stop.set()
         self.photo_pool.shutdown(wait=False, cancel_futures=True)
         self.pixel_pool.shutdown(wait=False, cancel_futures=True)
+        self.flickr.close()
+        self.photo_host.close()
         if self.limits is not None:
             self.limits.close()
 

@@ -13,6 +13,7 @@ import pytest
 from collectors.storage import open_store
 from collectors.transport import SetupError
 from flows.catalogue.catalogue import Catalogue, load_catalogue
+from flows.cells.services import open_services
 from flows.demo import END_OF_WORLD, sandbox_settings
 from flows.runs import workplaces
 from flows.runs.building import SilentWatcher, Wish, plan_orders
@@ -48,6 +49,21 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Opened]:
     monkeypatch.setattr(workplaces, "open_services", open_one)
     monkeypatch.setattr(workplaces.Catalogue, "model_validate_json", lambda _text: None)
     return made
+
+
+def test_closed_services_hold_no_connection(run: Run, tmp_path: Path) -> None:
+    """A worker opens and closes them for one run after the other."""
+    settings = read_settings(sandbox_settings(run.sandbox) | {"weights_cache": run.cache})
+    services = open_services(settings, load_catalogue(run.catalogue), str(tmp_path / "d"))
+    services.flickr.check()
+    assert connections(services.flickr) == 1
+    services.close()
+    assert connections(services.flickr) == 0
+
+
+def connections(client: Any) -> int:
+    """Returns how many hosts a client is connected to."""
+    return sum(len(one.poolmanager.pools) for one in client.session.adapters.values())
 
 
 def test_an_assignment_is_plain_and_holds_no_secret(run: Run, tmp_path: Path) -> None:

@@ -7,14 +7,16 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.storage import open_store
-from collectors.transport import SetupError
+from collectors.transport import WrongUse
 from flows.description import stac
+from flows.description.attributions import FOLDER as ATTRIBUTION
 from flows.description.attributions import attribution_files
 from flows.description.band_statistics import measure_bands
 from flows.description.cards import card, datasheet, licence_summary
 from flows.description.croissant import croissant_json
 from flows.description.facts import gather_facts
 from flows.description.stac_items import item_files
+from flows.products.revoked import while_published
 from flows.products.versions import MANIFESTS, open_beside, published_version
 from flows.progress import no_progress
 
@@ -148,7 +150,9 @@ def describe_dataset(
         Where the descriptions lie, and their paths there.
 
     Raises:
-        SetupError: If there is no such version, or other files lie where these would.
+        WrongUse: If there is no such version, or other files lie where these would.
+        SetupError: If the version was revoked, before or meanwhile; then nothing of it is left in
+            the dataset.
     """
     store = open_store(root, writable=False)
     version = published_version(store, version_name)
@@ -158,15 +162,34 @@ def describe_dataset(
         target, prefix = store, f"{folder}/"
     else:
         target, prefix = open_beside(store, output), ""
-    writing = describe(
-        store, version, lambda path, data: target.create(f"{prefix}{path}", data), progress
-    )
+        _check_free(target)
+    with while_published(store, version.name, within=output is None):
+        writing = describe(
+            store, version, lambda path, data: target.create(f"{prefix}{path}", data), progress
+        )
     where = f"{target.root}/{prefix}".rstrip("/")
     if writing.taken is not None:
-        raise SetupError(
+        raise WrongUse(
             f"{where}/{writing.taken}",
             "is there already, with another content: another release wrote it, or it is something"
-            " else. Nothing was changed.",
+            " else. It was not changed.",
             "Give --output a folder that is empty.",
         )
     return where, list(writing.files)
+
+
+def _check_free(target: Store) -> None:
+    """Sees that nothing is where descriptions go, or some that were begun.
+
+    Raises:
+        WrongUse: If something else is; then nothing was written.
+    """
+    lying = target.list()
+    own = (STATISTICS, CROISSANT, "LICENSE.md", "DATASHEET.md", "README.md", f"{ATTRIBUTION}/",
+           f"{stac.FOLDER}/")  # fmt: skip
+    other = [path for path in lying if not path.startswith(own)]
+    if lying and (other or STATISTICS not in lying):  # that one is written first
+        raise WrongUse(
+            target.uri((other or lying)[0]), "is there already, and is no part of descriptions.",
+            "Give --output a folder that is empty.",
+        )  # fmt: skip

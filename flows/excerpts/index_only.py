@@ -21,6 +21,7 @@ from flows.description.attributions import FOLDER as ATTRIBUTION
 from flows.description.attributions import attribution_files
 from flows.description.cards import index_card, licence_summary
 from flows.description.facts import gather_facts
+from flows.products.revoked import while_published
 from flows.products.tables import COMPRESSION
 from flows.products.versions import INDICES, local_files, open_beside, published_version
 from flows.progress import no_progress
@@ -60,6 +61,8 @@ def write_index(
 
     Raises:
         WrongUse: If there is no such version, or other files lie where these would.
+        SetupError: If the version was revoked, before or meanwhile; then nothing of it is left in
+            the dataset, and elsewhere it has no `index.json`.
     """
     store = open_store(root, writable=output is None)
     version = published_version(store, version_name)
@@ -76,25 +79,27 @@ def write_index(
         digest = hashlib.sha256(data).hexdigest()
         written.append({"path": path, "bytes": len(data), "sha256": digest})
 
-    facts = gather_facts(store, version, progress)
-    card = index_card(version, facts).encode()
-    if output is not None:
-        _check_free(target, card)
     files = [(product, path) for product in LEFT_OUT for path in version.files(product)]
-    for done, (product, path) in enumerate(files):
-        progress("files written", done, len(files))
-        with local_files(store, [path]) as (local,):
-            write(f"{product}/{path.rpartition('/')[2]}", without_columns(local, product))
-    for name, data in attribution_files(store, version):
-        write(name, data)
-    write("LICENSE.md", licence_summary(version, facts).encode())
-    write("README.md", card)
     rows = {product: version.rows(product) for product in LEFT_OUT}
-    about = {
-        "schema": version.manifest["schema"], "version": version.name, "files": list(written),
-        "rows": rows, "left_out": {name: list(one) for name, one in LEFT_OUT.items()},
-    }  # fmt: skip
-    write(INDEX, json.dumps(about, indent=1, sort_keys=True).encode())
+    with while_published(store, version.name, within=output is None):
+        facts = gather_facts(store, version, progress)
+        card = index_card(version, facts).encode()
+        if output is not None:
+            _check_free(target, card)
+        for done, (product, path) in enumerate(files):
+            progress("files written", done, len(files))
+            with local_files(store, [path]) as (local,):
+                write(f"{product}/{path.rpartition('/')[2]}", without_columns(local, product))
+        for name, data in attribution_files(store, version):
+            write(name, data)
+        write("LICENSE.md", licence_summary(version, facts).encode())
+        write("README.md", card)
+        about = {
+            "schema": version.manifest["schema"], "version": version.name, "files": list(written),
+            "rows": rows, "left_out": {name: list(one) for name, one in LEFT_OUT.items()},
+        }  # fmt: skip
+        published_version(store, version.name)  # by its last file it is taken for whole
+        write(INDEX, json.dumps(about, indent=1, sort_keys=True).encode())
     progress("files written", len(files), len(files))
     return {"root": f"{target.root}/{prefix}".rstrip("/"), "version": version.name} | rows
 

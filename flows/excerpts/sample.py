@@ -20,6 +20,7 @@ from flows.catalogue.blocks import SensorSource, SplitBlock
 from flows.catalogue.catalogue import find_catalogue, load_catalogue
 from flows.cells.inference import INFERENCE
 from flows.cells.state import CellState, commit_cell, latest_generations, read_commit
+from flows.products.revoked import while_published
 from flows.products.rows import ROWS
 from flows.products.table_rows import CellTables, row_groups
 from flows.products.tables import check_products, from_arrow
@@ -106,7 +107,9 @@ def sample_dataset(
 
     The photos drawn come with all their pairs and chips, and with as large a share of the cell's
     rejected photos and chips without pixels. Rows keep what they say, but for where the bytes lie
-    and how many photos a chip has. Stopped and run again, it ends the same.
+    and how many photos a chip has. With owner-disjoint splits, owners are dealt by the pairs that
+    were drawn of them: what is trained on such a sample is tested on it, not on the rest of the
+    dataset. Stopped and run again, it ends the same.
 
     Args:
         root: The dataset.
@@ -120,7 +123,8 @@ def sample_dataset(
         For JSON: `root`, `version`, and rows by product.
 
     Raises:
-        SetupError: If there is no such version, or the output holds another dataset.
+        WrongUse: If there is no such version, or the output holds anything else.
+        SetupError: If the version was revoked, before or meanwhile.
     """
     store = open_store(root, writable=False)
     version = read_version(store, version_name)
@@ -131,21 +135,24 @@ def sample_dataset(
     record = {"of": version.name, "tables": version.fingerprint, "pairs_wanted": pairs,
               "seed": own if seed is None else seed}  # fmt: skip
     data = json.dumps(record, indent=1, sort_keys=True).encode()
-    if (target.list("cells") and not target.exists(RECORD)) or not target.create(RECORD, data):
+    begun = target.exists(RECORD)
+    if (target.list() and not begun) or not target.create(RECORD, data):
         raise WrongUse(
-            output, "holds another dataset, or another sample.", "Give --output an empty folder."
-        )
-    drawn = draw(store, version, pairs, own if seed is None else seed)
-    settle_seed(target, own)
-    if store.exists(INFERENCE):
-        target.create(INFERENCE, store.read(INFERENCE))
+            output, "holds another sample." if begun else "holds other files.",
+            "Give --output an empty folder.",
+        )  # fmt: skip
     catalogue = catalogue_of(version)
-    with CellTables(store, version, list(ROWS)) as tables:
-        for done, cell in enumerate(sorted(drawn.photos)):
-            progress("cells copied", done, len(drawn.photos))
-            rows = {product: from_arrow(tables.read(product, cell), kind)
-                    for product, kind in ROWS.items()}  # fmt: skip
-            _copy_cell(store, target, version, cell, rows, drawn, catalogue)
+    with while_published(store, version.name):
+        drawn = draw(store, version, pairs, own if seed is None else seed)
+        settle_seed(target, own)
+        if store.exists(INFERENCE):
+            target.create(INFERENCE, store.read(INFERENCE))
+        with CellTables(store, version, list(ROWS)) as tables:
+            for done, cell in enumerate(sorted(drawn.photos)):
+                progress("cells copied", done, len(drawn.photos))
+                rows = {product: from_arrow(tables.read(product, cell), kind)
+                        for product, kind in ROWS.items()}  # fmt: skip
+                _copy_cell(store, target, version, cell, rows, drawn, catalogue)
     progress("cells copied", len(drawn.photos), len(drawn.photos))
     published, _ = publish(target, catalogue, own)
     assert published is not None  # noqa: S101 - it has cells

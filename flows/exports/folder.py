@@ -17,7 +17,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.storage import Missing
+from collectors.storage import Missing, StorageError
 from collectors.transport import SetupError, WrongUse
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _SAFE_PATH: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*/
                                r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")  # fmt: skip
 """Paths of an export: letters, digits, `_`, `-`, and dots inside of a name."""
 
-_LEFT_BY_A_KILL: Final = re.compile(r".+#\d+")
+_LEFT_BY_A_KILL: Final = re.compile(r"(.+)#\d+")
 """Names of what obstore leaves beside a local file when it is killed while it writes."""
 
 
@@ -69,7 +69,7 @@ class ExportFolder:
             return found
         try:
             return fill()
-        except (Missing, OtherContentError):
+        except (Missing, StorageError, OtherContentError):
             found = self._whole()
             if found is None:
                 raise
@@ -90,6 +90,9 @@ class ExportFolder:
         begun = self._read(BEGUN)
         if begun is None:
             if self.store.list():
+                found = self._whole()  # another run may just have committed it
+                if found is not None:
+                    return found
                 raise WrongUse(
                     self.store.root,
                     "holds files, and no export that could go on.",
@@ -155,12 +158,18 @@ class ExportFolder:
         return found["files"], found["counts"]
 
     def pieces(self, names: Iterable[str], what: str) -> Iterator[bytes]:
-        """Yields the pieces of a file that the finished portions have, in the order given."""
+        """Yields the pieces of a file that the finished portions have, in the order given.
+
+        Raises:
+            Missing: If the export was committed meanwhile, by another run.
+        """
         for name in names:
             try:
                 yield self.store.read(f"{UNFINISHED}/{name}.{what}")
             except Missing:
-                continue
+                # Not every portion has one; but another run may have committed, and tidied up.
+                if self.store.exists(RECORD):
+                    raise
 
     def commit(self, counts: Mapping[str, Any], lines: Iterable[str]) -> dict[str, Any]:
         """Writes the record and removes what was only there for going on.
@@ -183,10 +192,15 @@ class ExportFolder:
         root = self.store.local_path(RECORD)
         if root is None:
             return
-        for one in root.parent.rglob("*#*"):
-            if _LEFT_BY_A_KILL.fullmatch(one.name) and one.is_file():
-                one.unlink(missing_ok=True)
         unfinished = root.parent / UNFINISHED
+        for one in root.parent.rglob("*#*"):
+            whole = _LEFT_BY_A_KILL.fullmatch(one.name)
+            if whole is None or not one.is_file():
+                continue
+            # Anything else may be somebody's own, or of a run that is writing just now.
+            passing = one.parent == unfinished or whole[1] == BEGUN
+            if passing or one.with_name(whole[1]).is_file():
+                one.unlink(missing_ok=True)
         if unfinished.is_dir() and not any(unfinished.iterdir()):
             unfinished.rmdir()
 

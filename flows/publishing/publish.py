@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from collectors.storage import Missing
+from collectors.transport import WrongUse
 from flows.cells.state import latest_generations, read_commit
 from flows.description.describe import describe_in_place
 from flows.products.block_list import check_no_open_request, request_names
+from flows.products.revoked import revoke
 from flows.products.rows import ROWS
 from flows.products.tables import in_form, part_schema, read_parquet, schema_of, table_writer
 from flows.products.versions import LATEST, MANIFESTS, Version, newest_name, read_version
@@ -23,7 +25,6 @@ from flows.progress import no_progress
 from flows.publishing.coverage import describe_coverage
 from flows.publishing.revoking import (
     forgotten_meanwhile,
-    revoke,
     revoke_torn,
     taken_back_if_forgotten,
 )
@@ -122,11 +123,15 @@ def publish(
             )  # fmt: skip
             cells = f"{len(commits)} {'cell' if len(commits) == 1 else 'cells'}"
             tell(f"publishing {cells} as {name}")
+            sensors = _sensors(catalogue, latest)
             manifest["tables"] = {product: [] for product in ROWS}
-            tables = _write_tables(store, catalogue, commits, read, splitting, name, progress)
+            tables = _write_tables(
+                store, catalogue, commits, partial(_of_sensors, read, set(sensors)), splitting,
+                name, progress,
+            )  # fmt: skip
             if tables is None:
                 continue
-            manifest |= _facts(catalogue, commits, settled)
+            manifest |= _facts(catalogue, commits, settled) | {"sensors": sensors}
             manifest |= {"tables": tables, "splits": splitting.as_json(catalogue.splits)}
             check()
             tell(f"describing {name}")
@@ -157,10 +162,6 @@ def _facts(
         "weights": sorted({commit["weights"] for commit in commits.values()}),
         "engines": _distinct(commit["engine"] for commit in commits.values()),
         "rules": catalogue.rules.model_dump(mode="json"),
-        "sensors": {
-            name: catalogue.sources[name].model_dump(mode="json", exclude={"kind"})
-            for name in catalogue.sensors
-        },
         "columns": {
             product: {
                 column: {"type": one.type, "unit": one.unit, "meaning": one.meaning}
@@ -170,6 +171,35 @@ def _facts(
         },
         "notes": list(NOTES),
     }
+
+
+def _sensors(catalogue: Catalogue, latest: Version | None) -> dict[str, Any]:
+    """Returns the sensors of a version as its manifest describes them.
+
+    One that the catalogue does not have any longer stays as the version before described it.
+    """
+    before = {} if latest is None else latest.manifest.get("sensors", {})
+    return before | {
+        name: catalogue.sources[name].model_dump(mode="json", exclude={"kind"})
+        for name in catalogue.sensors
+    }
+
+
+def _of_sensors(read: ReadRows, sensors: set[str], cell: str, product: str) -> pa.Table:
+    """Reads the rows of a cell, of sensors that are described.
+
+    Raises:
+        WrongUse: If there are others.
+    """
+    table = read(cell, product)
+    found = set(table["sensor"].unique().to_pylist()) if "sensor" in table.column_names else set()
+    if found - sensors:
+        raise WrongUse(
+            cell, f"has chips of {', '.join(sorted(found - sensors))}, and the catalogue has no"
+            " such sensor.",
+            "Put its block back into `sources`: a region need not collect it any more.",
+        )  # fmt: skip
+    return table
 
 
 def _as_written(manifest: dict[str, Any]) -> bytes:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from collectors.transport import SetupError
 from flows.products.block_list import request_names
+from flows.products.revoked import LEFT, revoke
 from flows.products.rows import ROWS
-from flows.products.versions import INDICES, MANIFESTS, REVOKED, read_version, version_names
+from flows.products.versions import MANIFESTS, REVOKED, read_version, version_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 _FIRST_FILE: Final = re.compile(rf"{MANIFESTS}/(v\d{{4,}})/([a-z]+)/part-00000\.parquet")
 """Each table of a version has one, be it without rows."""
-
-LEFT: Final = ("schema", "version", "seed", "cells", "splits", "tables")
-"""What a revoked version's manifest still says; none of it names a photo."""
 
 
 def versions_naming(store: Store, purged: Mapping[str, Collection[int]]) -> list[str]:
@@ -39,27 +37,6 @@ def versions_naming(store: Store, purged: Mapping[str, Collection[int]]) -> list
         if version.revoked or any(number in purged.get(cell, ()) for cell, number in cells):
             found.append(name)
     return found
-
-
-def revoke(store: Store, name: str) -> None:
-    """Marks a version as revoked and removes it, and its index, but what is left of its manifest.
-
-    Done again, it changes nothing; stopped, it goes on.
-    """
-    folder = f"{MANIFESTS}/{name}"
-    mark = {"version": name, "why": "Photos in it had to be forgotten. Do not use or pass on copies"
-            " of it; take the dataset's newest version."}  # fmt: skip
-    store.create(f"{folder}/{REVOKED}", _json(mark))
-    text = store.read(f"{folder}/manifest.json")
-    manifest = json.loads(text)
-    left = _json({key: manifest[key] for key in LEFT if key in manifest})
-    if left != text:
-        store.replace(f"{folder}/manifest.json", left)
-    for path in store.list(folder):
-        if path.removeprefix(f"{folder}/") not in {"manifest.json", REVOKED}:
-            store.delete(path)
-    for path in store.list(f"{INDICES}/{name}"):
-        store.delete(path)
 
 
 def remove_unfinished(store: Store) -> int:
@@ -133,7 +110,7 @@ def taken_back_if_forgotten(
         # Its tables may name what was asked for. The number goes with them, so that nobody takes
         # what is removed for the begin of another version; if somebody has it already, it is theirs
         # to look at the list.
-        left = {key: manifest[key] for key in LEFT}
+        left = {key: manifest[key] for key in LEFT if key in manifest}
         if left["tables"] and store.create(f"{folder}/manifest.json", _json(left)):
             revoke(store, name)
         raise forgotten_meanwhile(store, name) from error

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from collectors.storage import open_store
-from flows.products.versions import check_apart
+from flows.products.revoked import while_published
+from flows.products.versions import check_apart, published_version
 from flows.report.findings import examine
 from flows.report.folder import MARK, check_output, report_folder
 from flows.report.pages import render
@@ -72,16 +73,18 @@ def write_report(
         progress: Hears how far things are.
 
     Raises:
-        CatalogueError: If nothing was published.
-        SetupError: If there is no dataset or no such version, or something else is in the way.
+        SetupError: If there is no dataset or no such version, something else is in the way, or the
+            version was revoked meanwhile; then nothing was written.
     """
     output = output.expanduser().absolute()
     check_output(output)
     store = open_store(root, writable=False)
     check_apart(store, str(output))
-    findings = examine(root, version, pairs, progress)
-    mark = {"version": findings.version.name, "seed": findings.version.manifest["seed"]}
-    with report_folder(output, mark) as folder:
+    name = published_version(store, version).name
+    with while_published(store, name):
+        findings = examine(root, name, pairs, progress)
+    mark = {"version": name, "seed": findings.version.manifest["seed"]}
+    with report_folder(output, mark) as folder, while_published(store, name):
         missing: dict[str, str] = {}
         pictures = list(findings.album.pictures.values())
         with ThreadPoolExecutor(DRAWING_THREADS) as threads:

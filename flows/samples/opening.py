@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from collectors.records import Outcome
 from collectors.storage import open_store
 from filters.splits import Split
+from flows.products.revoked import while_published
 from flows.products.table_rows import CellTables
 from flows.products.versions import published_version
 from flows.samples.sample_tables import samples_of_cell, write_tables
@@ -42,13 +43,13 @@ def open_samples(
         sensor: Only chips of this sensor, such as `sentinel2`; None for all.
 
     Raises:
-        SetupError: If nothing was published, there is no such version or sensor, or the version was
-            revoked.
+        WrongUse: If nothing was published, or there is no such version or sensor.
+        SetupError: If the version was revoked, before or meanwhile.
         StorageError: If the root cannot be read.
     """
     store = open_store(root, writable=False)
     found = published_version(store, version, sensor)
-    with CellTables(store, found, _PRODUCTS) as tables:
+    with while_published(store, found.name), CellTables(store, found, _PRODUCTS) as tables:
         cells = _cells(tables, sorted(found.manifest["cells"]), split, sensor)
         return Samples(store.root, found.name, write_tables(cells), None)
 

@@ -37,10 +37,11 @@ from flows.products.block_list import (
     open_block_list,
     open_requests,
 )
+from flows.products.revoked import revoke
 from flows.products.versions import read_version, settle_seed, version_names
 from flows.progress import no_progress
 from flows.publishing.publish import publish
-from flows.publishing.revoking import remove_unfinished, revoke, versions_naming
+from flows.publishing.revoking import remove_unfinished, versions_naming
 from flows.upkeep.copies import find_copies
 from flows.upkeep.dataset import catalogue_of, each_cell, open_dataset
 from flows.upkeep.leftover_records import clean_records

@@ -4,7 +4,8 @@ What is looked at, and nothing else:
 
     shards/, parts/      objects that no commit of any generation names
     steps/               decisions on the way; a commit never names them
-    manifests/vNNNN/     tables of a version that was never finished and whose number is passed
+    manifests/vNNNN/     tables of a version that was never finished and whose number is passed,
+                         and of one that was revoked, as what lies under index/ of it
     .probe-…, name#1     what a process left that died while it tried the storage out, or wrote
 
 A cell in which anything of this is younger than the grace time is left as it is: someone may be at
@@ -32,6 +33,7 @@ from collectors.leftovers import discard, probes, storage_time, unfinished_files
 from collectors.transport import SetupError
 from flows.cells.state import COMMITS
 from flows.cells.sweep_marks import MARK_LASTS, SWEEPS
+from flows.products.revoked import left_of_revoked
 from flows.products.versions import MANIFESTS, version_names
 from flows.progress import no_progress
 from flows.upkeep.dataset import open_dataset
@@ -58,7 +60,7 @@ class Waste:
     """Something that no commit names.
 
     Attributes:
-        kind: shard, part, step, table, probe or unfinished.
+        kind: shard, part, step, table, revoked, probe or unfinished.
         found: The object.
     """
 
@@ -160,6 +162,7 @@ def _find(store: Store, now: datetime, grace: timedelta, progress: Progress) -> 
     alone = [Waste("probe", one) for one in probes(store)]
     alone += [Waste("unfinished", one) for one in unfinished_files(store)]
     alone += [Waste("table", one) for one in _dead_tables(store)]
+    alone += [Waste("revoked", one) for one in left_of_revoked(store)]
     named = named_objects(store, progress)
     waste, spared = [], 0
     for one in alone:

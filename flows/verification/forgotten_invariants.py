@@ -15,6 +15,7 @@ from flows.products.block_list import (
     open_block_list,
     open_requests,
 )
+from flows.products.revoked import left_of_revoked
 from flows.products.versions import MANIFESTS, REVOKED
 from flows.verification.findings import Finding
 
@@ -73,13 +74,12 @@ class ForgottenInvariants:
             self.finding.expect(False, f"request {name} was not brought to its end: run `forget`")
         paths = self._store.list(MANIFESTS)
         revoked = {path.split("/")[1] for path in paths if path.endswith(f"/{REVOKED}")}
+        left = {one.path.split("/")[1]: one.path for one in left_of_revoked(self._store)}
         for name in sorted(revoked):
-            allowed = {f"{MANIFESTS}/{name}/{one}" for one in (REVOKED, "manifest.json")}
-            left = [
-                path for path in paths
-                if path.startswith(f"{MANIFESTS}/{name}/") and path not in allowed
-            ]  # fmt: skip
-            self.finding.expect(not left, f"{name} was revoked, and {left[:1]} is still there")
+            self.finding.expect(
+                name not in left,
+                f"{name} was revoked, and {left.get(name)} is still there: run `sweep`",
+            )
         if revoked:
             self.finding.notes.append(f"revoked versions: {', '.join(sorted(revoked))}")
 

@@ -120,7 +120,7 @@ def test_a_sample_is_the_same_bytes_again_and_refuses_another(
     assert contents(sampled) == before
     (tmp_path / "cells/r000c000").mkdir(parents=True)
     (tmp_path / "cells/r000c000/000001.json").write_bytes(b"{}")
-    with pytest.raises(SetupError, match="another dataset"):
+    with pytest.raises(SetupError, match="holds other files"):
         sample_dataset(str(built), str(tmp_path), pairs=PAIRS)
     assert not (tmp_path / "dataset.json").exists()
 
@@ -175,6 +175,19 @@ def test_nothing_is_written_into_the_dataset_itself(command: list[str], built: P
     with pytest.raises(SetupError, match="lies in the dataset itself"):
         write_index(str(built), str(inside))
     assert not inside.exists()
+
+
+@pytest.mark.parametrize("command", [["sample"], ["describe"], ["publish", "--index-only"]])
+@pytest.mark.parametrize("name", ["my.txt", "README.md", "attribution/part-00000.txt"])
+def test_what_holds_other_files_is_left_as_it_is(
+    command: list[str], name: str, built: Path, tmp_path: Path
+) -> None:
+    """A folder of somebody's own, an export: refused before anything is written."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    found = CliRunner().invoke(app, [*command, "--root", str(built), "--output", str(tmp_path)])
+    assert found.exit_code == 2, found.output
+    assert contents(tmp_path) == {name: b"mine"}
 
 
 def test_the_commands_say_what_they_did(built: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from collectors.storage import Store, open_store
+from collectors.storage import Missing, Store, open_store
 from collectors.storage_errors import StorageError
 from collectors.transport import SetupError
 from filters.splits import Split
@@ -23,8 +23,8 @@ from flows.exports.geotiff_files import GeotiffFiles
 from flows.exports.graft_lists import GraftLists
 from flows.exports.huggingface_tables import HuggingfaceTables
 from flows.exports.webdataset_shards import WebDatasetShards
+from flows.products.revoked import revoke
 from flows.products.versions import read_version
-from flows.publishing.revoking import revoke
 from flows.upkeep.asked import Asked
 from tests.collectors.s3_server import S3Server
 from tests.flows.exported import Truth, check_record, contents
@@ -126,6 +126,50 @@ def test_of_two_at_once_both_end_well(
         if left[0] > 0:
             break
     assert at > 2 * step
+
+
+def test_an_export_that_is_finished_as_another_begins_is_found(tmp_path: Path) -> None:
+    """It is committed between the look for its record and the look for its begin."""
+    store = open_store(str(tmp_path))
+    identity = {"form": "any"}
+    first, second = ExportFolder(store, identity), ExportFolder(store, identity)
+    assert first.begin() is None
+    read = second._read
+
+    def finished_meanwhile(path: str) -> Any:
+        found = read(path)
+        if path == "export.json" and found is None:
+            first.commit({}, [])
+        return found
+
+    second._read = finished_meanwhile  # type: ignore[method-assign]
+    assert second.begin() == first.begin()
+
+
+def test_the_last_files_are_not_made_of_pieces_that_are_gone(tmp_path: Path) -> None:
+    """Of what was tidied up, nobody takes the rest for all."""
+    folder = ExportFolder(open_store(str(tmp_path)), {"form": "any"})
+    folder.begin()
+    folder.finish("one", [], {}, {"rows": b"1"})
+    folder.finish("two", [], {}, {})
+    assert list(folder.pieces(["one", "two"], "rows")) == [b"1"]
+    folder.commit({}, [])
+    with pytest.raises(Missing):
+        list(folder.pieces(["one", "two"], "rows"))
+
+
+def test_tidying_up_leaves_what_is_not_the_export_s(tmp_path: Path) -> None:
+    """Somebody's own file with such a name, and one that a run is writing just now."""
+    folder = ExportFolder(open_store(str(tmp_path)), {"form": "any"})
+    folder.begin()
+    line = folder.write("a/b.tar", b"1")
+    (tmp_path / "a" / "b.tar#1").write_bytes(b"killed")
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished" / "one.json#1").write_bytes(b"killed")
+    (tmp_path / "a" / "c.tar#2").write_bytes(b"being written")
+    (tmp_path / "run#2").write_bytes(b"mine")
+    folder.commit({}, [line])
+    assert sorted(contents(tmp_path)) == ["a/b.tar", "a/c.tar#2", "export.json", "run#2"]
 
 
 def test_finished_portions_are_not_read_again(

@@ -19,8 +19,8 @@ from flows.cells.state import commit_cell, latest_generations, load_cell
 from flows.command_line import app
 from flows.excerpts.index_only import write_index
 from flows.products.block_list import BlockList, add_request, begin_block_list
+from flows.products.revoked import revoke
 from flows.products.versions import read_version
-from flows.publishing.revoking import revoke
 from flows.upkeep.asked import Asked
 from flows.verification.verification import verify_dataset
 from tests.flows.forgotten_bytes import KEY, Traces, forget, pair_bytes, rows

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 import flows.publishing.publish
 from collectors.storage import Store, open_store
+from collectors.transport import WrongUse
 from flows.cells.state import CellState, commit_cell, load_cell
+from flows.products.revoked import revoke
 from flows.products.rows import ChipRow, PhotoRow
 from flows.products.tables import (
     LOOKED_UP,
@@ -75,6 +77,30 @@ def test_any_text_and_place_survives(
     row = photo("1", "r118c055", title=title, lon=lon, lat=lat, unpaired=unpaired)
     table = to_arrow([row], part_schema(CATALOGUE, "photos"))
     assert from_arrow(read_parquet(parquet_bytes(table)), PhotoRow) == [row]
+
+
+def test_a_sensor_that_the_catalogue_gave_up_stays_described(store: Store) -> None:
+    """Its chips are in the dataset: as the version before says, or not without its block."""
+    cell, fewer = "r118c055", dict(CATALOGUE.sources)
+    rows = {"photos": (photo("1", cell),), "chips": (chip("c", cell, 1),),
+            "pairs": (pair("1", "c", cell),)}  # fmt: skip
+    del fewer["sentinel2"]
+    other = CATALOGUE.model_copy(update={"sources": fewer})
+    assert commit_cell(store, CellState(cell, 1, **rows), CATALOGUE, 0)
+    with pytest.raises(WrongUse, match=r"r118c055: has chips of sentinel2, .*Put its block back"):
+        publish(store, other, 0)
+    first, _ = publish(store, CATALOGUE, 0)
+    assert commit_cell(store, CellState(cell, 2, **rows), CATALOGUE, 0)
+    second, new = publish(store, other, 0)
+    assert new
+    assert first is not None
+    assert second is not None
+    assert second.manifest["sensors"] == first.manifest["sensors"]
+    revoke(store, second.name)
+    assert commit_cell(store, CellState(cell, 3, **rows), CATALOGUE, 0)
+    third, _ = publish(store, other, 0)
+    assert third is not None
+    assert third.manifest["sensors"] == first.manifest["sensors"]
 
 
 def test_a_photo_in_two_cells_is_published_once(store: Store) -> None:

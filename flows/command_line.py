@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
+from importlib.metadata import version as release_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
@@ -29,6 +30,7 @@ from flows.commands.console import (
     CatalogFile,
     Root,
     finish,
+    local_path,
     plain_errors,
     reporting,
     stop,
@@ -106,9 +108,30 @@ Scheduler = Annotated[
 ]
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"terrapair {release_of('terrapair')}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Print the release and end."
+        ),
+    ] = False,
+) -> None:
+    """Takes what stands before the command."""
+
+
 @app.command()
 def demo(
-    root: Annotated[Path, typer.Option(help="Where to build; may exist already.")] = Path("demo"),
+    root: Annotated[
+        Path,
+        typer.Option(parser=local_path, metavar="PATH", help="Where to build; may exist already."),
+    ] = Path("demo"),
     photos: Photos = None,
     scenes: Scenes = None,
     awkward: Awkward = 0.0,

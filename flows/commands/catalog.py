@@ -16,6 +16,7 @@ from flows.commands.console import (
     AsJson,
     CatalogFile,
     Root,
+    local_path,
     plain_errors,
     stop,
 )
@@ -141,7 +142,11 @@ def catalog_show(
     offset: Annotated[int, typer.Option(min=0, help="Rows to leave out first.")] = 0,
     export: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Write the whole selection to FILE.csv, .parquet or .geojson."),
+        typer.Option(
+            parser=local_path,
+            metavar="PATH",
+            help="Write the whole selection to FILE.csv, .parquet or .geojson.",
+        ),
     ] = None,
     version: Version = None,
     catalog: CatalogFile = None,

@@ -39,6 +39,27 @@ VersionName = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--version", help="A version, such as v0001; the newest by default."),
 ]
+
+
+def local_path(given: str | Path) -> Path:
+    """Returns a path on this machine, also from a `file://` address.
+
+    Raises:
+        typer.BadParameter: If it is an address of object storage, which would become a folder `s3:`
+            here.
+    """
+    if isinstance(given, Path) or "://" not in given:
+        return Path(given)
+    from collectors.storage import local_folder
+
+    found = local_folder(given) if given.startswith("file://") else None
+    if found is None:
+        raise typer.BadParameter(
+            f"{given} is an address; give a path on this machine, which is all this writes to"
+        )
+    return found
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
@@ -62,7 +83,7 @@ def reporting(as_json: bool) -> Iterator[tuple[Console, Any]]:
 
     # With --json, standard output holds the JSON and nothing else.
     console = Console(stderr=as_json)
-    with plain_errors():
+    with plain_errors(kept=True):
         try:
             with Display(console) as display:
                 yield console, display
@@ -72,8 +93,12 @@ def reporting(as_json: bool) -> Iterator[tuple[Console, Any]]:
 
 
 @contextlib.contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turns errors into one message and an exit code; keys are never in it."""
+def plain_errors(*, kept: bool = False) -> Iterator[None]:
+    """Turns errors into one message and an exit code; keys are never in it.
+
+    Args:
+        kept: Whether the command goes on, when it is run again, from what it had finished.
+    """
     from collectors.transport import ServiceTrouble, WrongUse, redact
     from flows.catalogue.text import CatalogueError
     from flows.limits.budgets import BudgetSpent
@@ -87,7 +112,8 @@ def plain_errors() -> Iterator[None]:
     except ServiceTrouble as error:
         stop(str(error), FAILED)
     except KeyboardInterrupt:
-        stop("stopped; what is finished is kept, run the same command again to go on", INTERRUPTED)
+        more = "; what is finished is kept, run the same command again to go on" if kept else ""
+        stop(f"stopped{more}", INTERRUPTED)
     except (typer.Exit, SystemExit):
         raise
     except Exception as error:  # noqa: BLE001 - a crash becomes an exit code

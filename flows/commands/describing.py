@@ -52,7 +52,7 @@ def publish(
 
     if output is not None and not index_only:
         stop("--output goes with --index-only; a version lies in its dataset", WRONG_USE)
-    with plain_errors():
+    with plain_errors(kept=True):
         catalogue = load_catalogue(find_catalogue(catalog))
         check_products(catalogue)
         open_dataset(root)  # before anything is made at a root that was mistyped
@@ -101,7 +101,7 @@ def describe(
     """
     from flows.description.describe import describe_dataset
 
-    with plain_errors():
+    with plain_errors(kept=True):
         with showing() as progress:
             where, paths = describe_dataset(root, version, output, progress)
         if as_json:
@@ -135,7 +135,7 @@ def sample(
     """
     from flows.excerpts.sample import sample_dataset
 
-    with plain_errors():
+    with plain_errors(kept=True):
         with showing() as progress:
             found = sample_dataset(
                 root, output, version_name=version, pairs=pairs, seed=seed, progress=progress

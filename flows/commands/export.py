@@ -61,7 +61,7 @@ ShardSamples = Annotated[
 Shuffle = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(
-        "--shuffle", help="Deal chips to shards by chance, with this seed; else by place."
+        "--shuffle", min=0, help="Deal chips to shards by chance, with this seed; else by place."
     ),
 ]
 White = Annotated[
@@ -192,7 +192,7 @@ def triplets(
     from flows.exports.triplet_rows import TripletForm
     from flows.exports.triplets import export_triplets
 
-    with plain_errors():
+    with plain_errors(kept=True):
         if blocks == "none" and time_shares is not None:
             stop("--time-shares deals blocks of time; leave it away with --blocks none", WRONG_USE)
         regions = load_catalogue(find_catalogue(catalog)).regions
@@ -225,7 +225,7 @@ def _export(
     from filters.splits import Split
     from flows.exports.exporting import export_version
 
-    with plain_errors():
+    with plain_errors(kept=True):
         with showing() as progress:
             record = export_version(
                 root, output, form, version_name=version,

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Optional
 import typer
 from rich.console import Console
 
-from flows.commands.console import WRONG_USE, AsJson, CatalogFile, Root, plain_errors, stop
+from flows.commands.console import (
+    WRONG_USE,
+    AsJson,
+    CatalogFile,
+    Root,
+    local_path,
+    plain_errors,
+    stop,
+)
 from flows.commands.display import showing
 from flows.commands.order_options import (
     Box,
@@ -60,7 +68,12 @@ def plan(
     ] = False,
     map_file: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--map", metavar="FILE", help="Write the cells with figures, as GeoJSON."),
+        typer.Option(
+            "--map",
+            parser=local_path,
+            metavar="FILE",
+            help="Write the cells with figures, as GeoJSON.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

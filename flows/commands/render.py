@@ -63,7 +63,7 @@ def render(
         stop("--answer goes with --question", WRONG_USE)
     if sum((bool(chips), every, limit is not None)) > 1:
         stop("give chips, or --all, or --limit", WRONG_USE)
-    with plain_errors():
+    with plain_errors(kept=True):
         catalogue = load_catalogue(find_catalogue(catalog))
         with showing() as progress:
             found = render_chips(

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Optional
 import typer
 from rich.console import Console
 
-from flows.commands.console import FAILED, AsJson, Root, plain_errors, stop
+from flows.commands.console import FAILED, AsJson, Root, local_path, plain_errors, stop
 from flows.commands.display import showing
 
 PAIRS: Final = 240
@@ -28,7 +28,12 @@ def report(
     root: Root = "dataset",
     version: OneVersion = None,
     output: Annotated[
-        Path, typer.Option(help="The folder to write; an older report there is replaced.")
+        Path,
+        typer.Option(
+            parser=local_path,
+            metavar="PATH",
+            help="The folder to write, on this machine; an older report there is replaced.",
+        ),
     ] = Path("report"),
     pairs: PairCount = PAIRS,
     as_json: AsJson = False,
@@ -37,6 +42,7 @@ def report(
 
     What was seen and why it was left out, a map, dates, gaps, cloud, licences, owners, scores, some
     pairs with their pictures, and how it was made. The same version gives the same bytes.
+    `terrapair serve-report` shows the same of a dataset on object storage, and writes nothing.
 
     Example: `terrapair report --root ./demo --output demo-report`
     """
@@ -49,7 +55,8 @@ def report(
         typer.echo(json.dumps(written.as_json(), indent=1))
         return
     for why, count in written.missing.items():
-        console.print(f"{count} pictures left out: {why}", style="yellow", markup=False)
+        pictures = "picture" if count == 1 else "pictures"
+        console.print(f"{count} {pictures} left out: {why}", style="yellow", markup=False)
     console.print(
         f"report on {written.version}: {written.files} files, {written.size / 1e6:.1f} MB,"
         f" {written.pairs:,} of {written.of_pairs:,} pairs\n"

@@ -47,7 +47,7 @@ def series(
     from flows.series.writing import make_series, what_is_asked
     from flows.settings import read_settings
 
-    with plain_errors():
+    with plain_errors(kept=True):
         catalogue = load_catalogue(find_catalogue(catalog))
         what_is_asked(root, catalogue, name, version)  # before a login is asked for
         settings = read_settings()

@@ -44,7 +44,7 @@ def sweep(
     """
     from flows.upkeep.sweeping import show_sweeping, sweep_dataset
 
-    with plain_errors():
+    with plain_errors(kept=True):
         with showing() as progress:
             found = sweep_dataset(
                 root, grace=timedelta(hours=grace_hours), delete=delete, progress=progress
@@ -88,7 +88,7 @@ def forget(
     from flows.settings import read_settings
     from flows.upkeep.asked import Asked, parse_asked, read_file
 
-    with plain_errors():
+    with plain_errors(kept=True):
         asked = parse_asked(photo or [], owner or [], "forget")
         if file is not None:
             more = read_file(file)
@@ -135,7 +135,7 @@ def recheck(
     from flows.upkeep.dataset import catalogue_of, open_dataset
     from flows.upkeep.rechecking import ask_flickr, show_recheck
 
-    with plain_errors():
+    with plain_errors(kept=True):
         console = Console(stderr=as_json)
         settings = read_settings()
         store = open_dataset(root)

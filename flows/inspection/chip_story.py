@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -169,7 +170,7 @@ def show_chip(
             place = dict(story["bytes"])
             path = place.pop("gdal")
             print_record(console, place, "Bytes")
-            console.print(Text(f"Open it: gdalinfo {path}\n"), soft_wrap=True)
+            console.print(Text(f"Open it: gdalinfo {shlex.quote(path)}\n"), soft_wrap=True)
         if story["photos"]:
             names = ("photo_id", "distance_m", "row", "col", "delta_days", "split", "licence",
                      "title")  # fmt: skip

@@ -43,16 +43,17 @@ def find_occurrences(root: str, by: By, value: str) -> list[dict[str, Any]]:
     """
     store = open_store(root, writable=False)
     found = []
-    newest: Version | None = None
-    for name in version_names(store):
-        newest = read_version(store, name, revoked_too=True)
-        assert newest is not None  # noqa: S101 - it was listed
-        if not newest.revoked:  # its tables are gone
-            found.append(_in_version(store, newest, by, value))
+    published: dict[str, int] = {}
+    names = version_names(store)
+    for name in names:
+        version = read_version(store, name, revoked_too=True)
+        assert version is not None  # noqa: S101 - it was listed
+        if not version.revoked:  # else its tables are gone, and its cells are in no version
+            found.append(_in_version(store, version, by, value))
+            published = version.manifest["cells"]
     generations = latest_generations(store)
-    if newest is None and not generations:
+    if not names and not generations:
         raise CatalogueError(f"{root} holds nothing yet; build first")
-    published = {} if newest is None else newest.manifest["cells"]
     fresh = {cell: number for cell, number in generations.items() if published.get(cell) != number}
     found.append(_in_cells(store, fresh, by, value))
     return [one for one in found if one["kept"] or one["rejected"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -208,7 +209,7 @@ def _print_story(console: Console, story: dict[str, Any]) -> None:
         place = dict(story["bytes"])
         path = place.pop("gdal")
         print_record(console, place, "Bytes")
-        console.print(Text(f"Open it: gdalinfo {path}\n"), soft_wrap=True)
+        console.print(Text(f"Open it: gdalinfo {shlex.quote(path)}\n"), soft_wrap=True)
     if story["also_seen_in_cells"]:
         cells = ", ".join(story["also_seen_in_cells"])
         console.print(Text(f"Also seen in {cells}, whose rows are left out."))

@@ -61,7 +61,7 @@ def show_rows(
     """Prints rows of a product, as DuckDB finds them in the published Parquet.
 
     Raises:
-        CatalogueError: If there is no such column or reason, or the condition is not SQL.
+        CatalogueError: If there is no such column or reason, or the condition is none, or not SQL.
     """
     limit = ROWS_SHOWN if shape.limit is None else shape.limit
     with _asked(root, selection, shape.version) as (found, base), busy("looking through the rows"):
@@ -143,6 +143,7 @@ def _asked(
     with opened as (found, base):
         selection.prepare(base)
         try:
+            selection.check_where(base)
             yield found, base
         except duckdb.Error as error:
             known = ", ".join(found.manifest["columns"][selection.product])

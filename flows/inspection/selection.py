@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +18,7 @@ from flows.catalogue.text import CatalogueError
 from flows.products.rows import ROWS
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     import duckdb
@@ -185,7 +185,7 @@ class Selection:
         if self.since is not None:
             points.append(f"{day} >= DATE '{self.since}'")
         if self.until is not None:
-            points.append(f"{day} < DATE '{self.until + timedelta(days=1)}'")
+            points.append(f"{day} < DATE '{self.until}' + INTERVAL 1 DAY")
         if of_photo:
             photos = " AND ".join(f"({one})" for one in of_photo)
             parts.append(f"photo_id IN (SELECT photo_id FROM photos WHERE {photos})")  # noqa: S608
@@ -203,6 +203,19 @@ class Selection:
                 if self.product == "photos" else f"reason = {quoted(self.reason)}"
             )  # fmt: skip
         return "WHERE " + " AND ".join(f"({one})" for one in parts) if parts else ""
+
+    def check_where(self, base: duckdb.DuckDBPyConnection) -> None:
+        """Sees that the condition is true or false, not a number that DuckDB takes for true.
+
+        Raises:
+            CatalogueError: If it is something else.
+        """
+        if not self.where:
+            return
+        kinds = base.sql(f"SELECT ({self.where}\n) FROM {self.product}").types  # noqa: S608
+        if kinds != ["BOOLEAN"]:
+            kind = ", ".join(map(str, kinds))
+            raise CatalogueError(f"--where {self.where}: is no condition, but {kind}")
 
     def check_reason(self, base: duckdb.DuckDBPyConnection) -> None:
         """Sees that there is such a reason at all.

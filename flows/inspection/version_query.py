@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow.parquet as pq
 
-from collectors.storage import open_store
+from collectors.storage import Missing, open_store
 from flows.products.rows import ROWS
+from flows.products.table_rows import unreadable
 from flows.products.versions import published_version
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def open_version(
     Raises:
         WrongUse: If there is no dataset, nothing was published, or there is no such version or
             sensor.
-        SetupError: If the version was revoked.
+        SetupError: If the version was revoked, or a file of it is missing or damaged.
     """
     store = open_store(root, writable=False)
     version = published_version(store, name, sensor)
@@ -80,6 +81,9 @@ def add_views(
         version: The version.
         products: The products.
         ending: Comes after a product's name in the name of its view.
+
+    Raises:
+        SetupError: If a file is missing or damaged.
     """
     for product in products:
         files = version.files(product)
@@ -93,7 +97,10 @@ def add_views(
         else:
             addresses = [str(path) for path in local]
         quoted = ", ".join("'" + one.replace("'", "''") + "'" for one in addresses)
-        base.execute(f"CREATE VIEW {product}{ending} AS FROM read_parquet([{quoted}])")
+        try:
+            base.execute(f"CREATE VIEW {product}{ending} AS FROM read_parquet([{quoted}])")
+        except (duckdb.IOException, duckdb.InvalidInputException, Missing) as error:
+            raise unreadable(store, version, [product], error) from None
 
 
 def schema_of_version(root: str, version: Version, product: str) -> pa.Schema:

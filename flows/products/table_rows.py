@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from collectors.storage import Missing
+from collectors.transport import SetupError
 from flows.products.versions import local_files
 
 if TYPE_CHECKING:
@@ -30,13 +32,44 @@ def row_groups(
         version: The version; of its manifest, `tables` is used.
         product: The table.
         columns: Columns wanted; all by default.
+
+    Raises:
+        SetupError: If a file is missing or damaged.
     """
     for path in version.files(product):
-        with local_files(store, [path]) as (local,), pq.ParquetFile(local) as file:
+        with ExitStack() as opened:
+            try:
+                (local,) = opened.enter_context(local_files(store, [path]))
+                file = opened.enter_context(pq.ParquetFile(local))
+            except (Missing, OSError, pa.ArrowInvalid) as error:
+                raise unreadable(store, version, [product], error) from None
             for number in range(file.num_row_groups):
                 yield file.read_row_group(
                     number, columns=None if columns is None else list(columns)
                 )
+
+
+def unreadable(
+    store: Store, version: Version, products: Sequence[str], error: Exception
+) -> SetupError:
+    """Returns what is said of a version whose tables could not be read.
+
+    Args:
+        store: The dataset.
+        version: The version.
+        products: The tables that were asked for.
+        error: What was raised.
+    """
+    paths = [path for product in products for path in version.files(product)]
+    lost = next((path for path in paths if not store.exists(path)), None)
+    what = (
+        f"a table of {version.name} cannot be read ({str(error).partition(chr(10))[0]})."
+        if lost is None else f"{version.name} lacks its table file {lost}."
+    )  # fmt: skip
+    return SetupError(
+        store.root, what,
+        "`terrapair verify` says what else is damaged; put it back from another copy.",
+    )  # fmt: skip
 
 
 class CellTables:
@@ -50,7 +83,19 @@ class CellTables:
         self._schemas: dict[str, pa.Schema] = {}
 
     def __enter__(self) -> Self:
-        """Opens the files; remote ones are copied to this machine for the while."""
+        """Opens the files; remote ones are copied to this machine for the while.
+
+        Raises:
+            SetupError: If one is missing or damaged.
+        """
+        try:
+            self._find()
+        except (Missing, OSError, pa.ArrowInvalid) as error:
+            self._open.close()
+            raise unreadable(self._store, self._version, self._products, error) from None
+        return self
+
+    def _find(self) -> None:
         for product in self._products:
             groups = self._groups[product] = defaultdict(list)
             paths = self._open.enter_context(local_files(self._store, self._version.files(product)))
@@ -60,7 +105,6 @@ class CellTables:
                 for number in range(file.num_row_groups):
                     for cell in _cells_of(file, number):
                         groups[cell].append((file, number))
-        return self
 
     def __exit__(
         self,

@@ -6,11 +6,11 @@ import hashlib
 import json
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,9 @@ MARK: Final = "report.json"
 """Says that a folder is a report, and which files of it are the report's."""
 
 SCHEMA: Final = "terrapair-report/1"
+
+_ATTEMPTS: Final = 5
+"""How often a whole report is put in its place, where others come between."""
 
 
 class ReportFolder:
@@ -53,7 +56,8 @@ def report_folder(output: Path, mark: dict[str, Any]) -> Iterator[ReportFolder]:
         mark: What `report.json` says besides the files.
 
     Raises:
-        SetupError: If there is something else in that place, or it cannot be written.
+        WrongUse: If there is something else in that place.
+        SetupError: If it cannot be written.
     """
     check_output(output)
     try:
@@ -68,24 +72,53 @@ def report_folder(output: Path, mark: dict[str, Any]) -> Iterator[ReportFolder]:
         yield filling
         said = {"schema": SCHEMA} | mark | {"files": dict(sorted(filling.sums.items()))}
         (fresh / MARK).write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-        check_output(output)
-        if output.exists():
-            output.rename(work / "old")
-        fresh.rename(output)
+        _put_in_place(fresh, output)
     except OSError as error:
-        if (work / "old").exists() and not output.exists():
-            (work / "old").rename(output)
         raise _unwritable(output, error) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _put_in_place(fresh: Path, output: Path) -> None:
+    """Gives a whole report its name; the older one is there again if that does not come about.
+
+    Another report may be put there between any two steps: then its turn was first, and it is the
+    older one.
+
+    Raises:
+        WrongUse: If something else is in that place.
+        OSError: If it cannot be written.
+    """
+    for left in reversed(range(_ATTEMPTS)):
+        old = fresh.with_name(f"old-{left}")
+        try:
+            check_output(output)
+            if output.exists():
+                output.rename(old)
+            fresh.rename(output)
+        except BaseException as error:  # Ctrl-C as well: both would be gone with the work's folder
+            if old.exists() and not output.exists():
+                with suppress(OSError):  # another report is there by now
+                    old.rename(output)
+            if not left or not isinstance(error, OSError | WrongUse):
+                raise
+        else:
+            return
 
 
 def check_output(output: Path) -> None:
     """Sees that a report may be put somewhere: nothing is there, or an older report and no more.
 
     Raises:
-        SetupError: If there is something else.
+        WrongUse: If there is something else.
     """
+    try:
+        _look_over(output)
+    except (OSError, WrongUse):
+        _look_over(output)  # another report may have taken the place while this one looked
+
+
+def _look_over(output: Path) -> None:
     if not output.exists() and not output.is_symlink():
         return
     if output.is_symlink() or not output.is_dir():
@@ -106,8 +139,8 @@ def check_output(output: Path) -> None:
         raise _refused(output, f"holds files that no report wrote, such as {foreign[0]!r}")
 
 
-def _refused(output: Path, what: str) -> SetupError:
-    return SetupError(
+def _refused(output: Path, what: str) -> WrongUse:
+    return WrongUse(
         str(output), f"{what}; nothing was written.",
         "Give --output a folder that does not exist yet, that is empty, or that holds an older"
         " report and nothing else.",

@@ -91,15 +91,15 @@ def draw(store: Store, picture: Picture) -> bytes:
     try:
         data = store.read_range(picture.shard, picture.offset, picture.size)
     except (Missing, StorageError, ValueError) as error:
-        raise PictureError("its bytes cannot be read from the dataset") from error
+        raise PictureError("bytes that cannot be read from the dataset") from error
     if hashlib.sha256(data).hexdigest() != picture.sha256:
-        raise PictureError("its bytes are not those that the table names (terrapair verify)")
+        raise PictureError("bytes that are not those that the table names (terrapair verify)")
     try:
         if picture.bands is not None:
             return chip_picture(data, picture.bands)
         return photo_picture(data)
     except (RasterioError, UnidentifiedImageError, OSError, ValueError) as error:
-        raise PictureError("its bytes cannot be decoded") from error
+        raise PictureError("bytes that cannot be decoded") from error
 
 
 def photo_picture(data: bytes) -> bytes:

@@ -161,7 +161,7 @@ def _finished(cell_id: str, summary: Summary, done: int, cells: int) -> str:
     """Returns the line of a cell that is done, with what went wrong there."""
     how = next(iter(summary.cells), "left out")
     text = (
-        f"cell {cell_id} {how} ({done}/{cells}): {summary.seen} new photos seen,"
+        f"cell {cell_id} {how} ({done}/{cells}): {summary.seen} photos seen,"
         f" {summary.kept} kept, {summary.chips.total()} chips"
     )
     return text + (f": {summary.troubles[cell_id]}" if summary.troubles else "")

@@ -61,10 +61,10 @@ def test_the_log_of_a_flow_run_says_why_a_cell_failed(caplog: pytest.LogCaptureF
     watcher.step("r001c001", "photos", 3)
     watcher.finish("r001c001", Summary(seen=5, kept=3, cells=Counter(committed=1)))
     watcher.finish("r001c002", failed("r001c002", "Flickr: 100 % silent"))
-    none = "0 new photos seen, 0 kept, 0 chips"
+    none = "0 photos seen, 0 kept, 0 chips"
     assert [(one.levelname, one.message) for one in caplog.records] == [
         ("INFO", "2 cells to do"),
-        ("INFO", "cell r001c001 committed (1/2): 5 new photos seen, 3 kept, 0 chips"),
+        ("INFO", "cell r001c001 committed (1/2): 5 photos seen, 3 kept, 0 chips"),
         ("WARNING", f"cell r001c002 failed (2/2): {none}: Flickr: 100 % silent"),
     ]
 

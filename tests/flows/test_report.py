@@ -293,6 +293,9 @@ def test_command_says_where_the_report_lies(
     runner = CliRunner()
     said = runner.invoke(app, ["report", "--root", str(reported.root)])
     assert reported.address("index.html") in said.output
+    assert re.search(
+        r"^(1 picture|\d+ pictures) left out: bytes that are not", said.output, re.MULTILINE
+    )
     as_json = runner.invoke(app, ["report", "--root", str(reported.root), "--json"])
     assert json.loads(as_json.stdout)["index"] == reported.address("index.html")
     monkeypatch.undo()

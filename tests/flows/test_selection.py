@@ -112,6 +112,11 @@ def test_dates_sensors_outcomes_and_reasons(built: Path) -> None:
         <= until
     }  # fmt: skip
     assert ids(built, Selection("chips", since=since, until=until)) == scenes
+    assert ids(built, Selection("chips", since=since, until=date.max)) == {
+        one["chip_id"] for one in chips
+        if since <= (one["acquired_at"].date() if one["acquired_at"] else one["target_date"])
+    }  # fmt: skip
+    assert ids(built, Selection("photos", until=date.max)) == {one["photo_id"] for one in photos}
     kept = {one["chip_id"] for one in chips if one["outcome"] == "kept"}
     assert ids(built, Selection("chips", outcome="kept")) == kept
     rejects = {one["photo_id"] for one in rows(built, "rejects") if one["reason"] == "indoor"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +185,18 @@ def test_stories_are_printed_and_obey_no_title(store: Store) -> None:
     done = terrapair("catalog", "chip", "a", "--root", store.root)
     assert done.exit_code == 0, done.output
     assert f"gdalinfo /vsitar/{store.root}/s/a.tif" in done.output.replace("\n", "")
+
+
+def test_how_to_open_it_is_a_line_for_a_shell(store: Store, tmp_path: Path) -> None:
+    """Folders may have spaces, and worse."""
+    root = tmp_path / "my data; $HOME"
+    shutil.copytree(store.root, root)
+    for kind, name in (("chip", "a"), ("photo", "1")):
+        done = terrapair("catalog", kind, name, "--root", str(root))
+        assert done.exit_code == 0, done.output
+        (line,) = (one for one in done.output.splitlines() if one.startswith("Open it: "))
+        command, path = shlex.split(line.removeprefix("Open it: "))
+        assert (command, str(root) in path) == ("gdalinfo", True)
 
 
 def test_a_story_without_its_commit_is_told_as_far_as_it_goes(store: Store) -> None:

@@ -120,6 +120,18 @@ def test_a_photo_is_found_in_whatever_has_it(store: Store) -> None:
     assert set(found) == {"v0001", "v0002", "cells not yet published"}
 
 
+def test_cells_of_a_revoked_version_are_looked_through(store: Store) -> None:
+    """Their rows are in no version that is still there, and the next one has them again."""
+    assert store.create("manifests/v0002/REVOKED.json", b"{}")
+    found = {one["where"]: one for one in find_occurrences(store.root, "photo_id", "5")}
+    assert {name: (one["kept"], one["cells"]) for name, one in found.items()} == {
+        "cells not yet published": (1, [A]),
+    }  # fmt: skip
+    store.create("manifests/v0001/REVOKED.json", b"{}")
+    (only,) = find_occurrences(store.root, "photo_id", "10")
+    assert (only["where"], only["cells"]) == ("cells not yet published", [B])
+
+
 def test_an_owner_is_found_by_all_that_is_theirs(store: Store) -> None:
     """Kept and rejected in the versions, and in what is not published yet."""
     found = {one["where"]: one for one in find_occurrences(store.root, "owner", "7@N01")}

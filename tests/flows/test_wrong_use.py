@@ -63,6 +63,17 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["plan", "--compare", "--seed", "0"], "--compare makes no plan"),
     (["render", "--output", "out", "nowhere"], "has no chip nowhere"),
     (["forget", "--photo", "someone", "--yes"], "is no id of a photo"),
+    (["report", "--output", "s3://b/x"], "Invalid value for '--output': s3://b/x is an address"),
+    (["report", "--output", "/dev/null"], "is not a folder; nothing was written"),
+    (["catalog", "show", "chips", "--export", "s3://b/y.csv"], "Invalid value for '--export'"),
+    (["plan", "--offline", "--map", "gs://b/x.geojson"], "Invalid value for '--map'"),
+    (["catalog", "show", "chips", "--where", "1/0"], "--where 1/0: is no condition, but DOUBLE"),
+    (["catalog", "show", "chips", "--where", "outcome"], "--where outcome: is no condition"),
+    (
+        ["catalog", "show", "chips", "--where", "delta_days", "--export", "out.csv"],
+        "--where delta_days: is no condition",
+    ),
+    (["export", "webdataset", "--output", "out", "--shuffle", "-3"], "value for '--shuffle'"),
     (["series", "s3-naip", "--output", "out"], "has no series 's3-naip'"),
 ]  # fmt: skip
 
@@ -102,6 +113,15 @@ def test_a_reason_that_is_known_may_have_no_rows(built: Path) -> None:
     command = ["catalog", "show", "rejects", "--reason", reason, "--until", "1990-01-01"]
     done = terrapair(*command, "--root", str(built), "--json")
     assert (done.exit_code, json.loads(done.stdout)) == (0, [])
+
+
+def test_an_address_of_a_file_is_a_path(built: Path, tmp_path: Path) -> None:
+    """Roots may be given so, and no folder `file:` is wanted."""
+    to = tmp_path / "with space" / "chips.csv"
+    to.parent.mkdir()
+    done = terrapair("catalog", "show", "chips", "--root", str(built), "--export", to.as_uri())
+    assert done.exit_code == 0, done.output
+    assert to.is_file()
 
 
 def test_what_was_written_is_told_as_json(built: Path, tmp_path: Path) -> None:

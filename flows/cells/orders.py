@@ -65,7 +65,8 @@ class Summary:
     """Counts of a cell, a region or a run; summaries of parts add up.
 
     Attributes:
-        seen: New photos that the searches brought.
+        seen: Photos that the searches brought and that are judged now: new ones, and those that an
+            earlier build left out for the quota, the owner's share, the region or the window.
         screened: Of those, the ones that the rules on metadata let pass.
         downloaded: Photos fetched from the photo host.
         kept: Photos that were judged outdoor and stored.

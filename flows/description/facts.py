@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
+from collectors.storage import Missing
+from flows.products.table_rows import unreadable
 from flows.products.versions import local_files
 from flows.progress import no_progress
 
@@ -113,6 +115,9 @@ def gather_facts(store: Store, version: Version, progress: Progress = no_progres
         store: The dataset.
         version: The version; of its manifest, `tables` and `sensors` are used.
         progress: Hears how many files were read.
+
+    Raises:
+        SetupError: If a file is missing or damaged.
     """
     facts = Facts({product: version.rows(product) for product in version.manifest["tables"]})
     facts.sensors = {name: SensorFacts() for name in version.manifest["sensors"]}
@@ -124,9 +129,12 @@ def gather_facts(store: Store, version: Version, progress: Progress = no_progres
         base.execute("CREATE TABLE owned (owner VARCHAR, photos BIGINT)")
         for done, (product, path) in enumerate(files):
             progress("tables read", done, len(files))
-            with local_files(store, [path]) as (local,):
-                base.read_parquet([str(local)]).create_view("rows_here", replace=True)
-                read[product](base, facts)
+            try:
+                with local_files(store, [path]) as (local,):
+                    base.read_parquet([str(local)]).create_view("rows_here", replace=True)
+                    read[product](base, facts)
+            except (duckdb.IOException, duckdb.InvalidInputException, Missing) as error:
+                raise unreadable(store, version, [product], error) from None
         owners, largest = base.execute(
             "SELECT count(*), coalesce(max(photos), 0) FROM"
             " (SELECT sum(photos)::BIGINT AS photos FROM owned GROUP BY owner)"

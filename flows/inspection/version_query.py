@@ -51,10 +51,14 @@ def open_version(
     """
     store = open_store(root, writable=False)
     version = published_version(store, name, sensor)
-    with duckdb.connect() as base:
-        prepare(base)
-        add_views(base, store, version, products)
-        yield version, base
+    try:
+        with duckdb.connect() as base:
+            prepare(base)
+            add_views(base, store, version, products)
+            yield version, base
+    except Exception:
+        published_version(store, version.name)  # its tables go when it is revoked meanwhile
+        raise
 
 
 def prepare(base: duckdb.DuckDBPyConnection) -> None:

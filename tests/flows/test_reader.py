@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,7 @@ from tests.flows.crowded import make_crowded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flows.samples.members import MemberPlace
     from flows.samples.samples import Samples
 
 
@@ -252,6 +255,52 @@ def test_the_cache_keeps_to_its_bound(samples: Samples) -> None:
         assert cache.size <= bound
     assert cache.size > 0
     assert MemberCache(10).read(store, places[:1]) == read_members(store, places[:1])
+
+
+def test_the_cache_is_shared_by_threads(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """What another thread drops, or brings, while one reads changes nothing of what it gets."""
+    store = samples.open_store()
+    first, second, third = (sample.place for sample in islice(samples, 3))
+    cache = MemberCache(max(one.size for one in (first, second, third)))
+    expected = read_members(store, [first, second, third])
+    cache.read(store, [first])
+    meanwhile: list[list[MemberPlace]] = [[third], [second]]
+
+    def read(*given: Any, **options: Any) -> list[bytes]:
+        found = read_members(*given, **options)
+        if meanwhile:
+            with ThreadPoolExecutor(1) as other:
+                wanted = meanwhile.pop(0)
+                other.submit(cache.read, store, wanted).result(30)
+        return found
+
+    monkeypatch.setattr("flows.training.member_cache.read_members", read)
+    assert cache.read(store, [first, second]) == expected[:2]
+    assert not meanwhile
+    assert cache.size == second.size, "what two threads brought counts once"
+    assert cache.read(store, [second]) == expected[1:2]
+    assert pickle.loads(pickle.dumps(cache)).size == 0
+
+
+def test_threads_may_open_a_dataset_at_once(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """An item is asked for while a loader's thread opens the storage for its first batch."""
+    dataset = ChipDataset(samples, bands=["B4"], photos=False, cache_bytes=10_000_000)
+    open_store, other, found = samples.open_store, ThreadPoolExecutor(1), []
+
+    def slowly() -> Any:
+        if not found:
+            found.append(None)
+            found.append(other.submit(dataset.__getitem__, 1).result(60))
+        return open_store()
+
+    monkeypatch.setattr(samples, "open_store", slowly)
+    with other:
+        assert dataset[0]["number"] == 0
+    assert found[1]["number"] == 1
 
 
 class Shards:

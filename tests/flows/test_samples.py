@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import shutil
+import struct
 from collections import Counter
 from io import BytesIO
 from itertools import pairwise
@@ -192,6 +193,18 @@ def test_chips_of_any_side_and_type_are_read_as_gdal_reads_them(side: int) -> No
         assert np.array_equal(read_chip(file, [len(expected) - 1, 0]), expected[[-1, 0]])
 
 
+def with_tag_of_0(data: bytes, tag: int) -> bytes:
+    """Returns a TIFF whose first directory has 0 for the value of a tag: TIFF 6.0, section 2."""
+    (start,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, start)
+    changed = bytearray(data)
+    for at in range(start + 2, start + 2 + entries * 12, 12):
+        if struct.unpack_from("<H", data, at) == (tag,):
+            changed[at + 8 : at + 12] = bytes(4)
+    assert changed != data
+    return bytes(changed)
+
+
 def test_what_is_no_chip_is_refused(samples: Samples) -> None:
     """Other TIFFs, cut files and bands that are not there end in an error that says so."""
     data = read_members(samples.open_store(), [samples[0].place])[0]
@@ -202,6 +215,9 @@ def test_what_is_no_chip_is_refused(samples: Samples) -> None:
             read_chip(data[:cut])
     with pytest.raises(ValueError, match=r"bands, not all of \[0, 40\]"):
         read_chip(data, [0, 40])
+    for tag in (256, 257, 277, 322, 323):
+        with pytest.raises(ValueError, match=r"damaged one: .* pixels in tiles of"):
+            read_chip(with_tag_of_0(data, tag))
     with rasterio.MemoryFile() as file:
         profile = {
             "driver": "GTiff", "width": 32, "height": 32, "count": 1, "dtype": "uint8",

@@ -115,13 +115,24 @@ class Samples:
         for number in range(len(self)):
             yield self[number]
 
-    def pick(self, numbers: Sequence[int] | NDArray[np.integer[Any]]) -> Samples:
+    def pick(
+        self, numbers: Sequence[int] | NDArray[np.integer[Any]] | NDArray[np.bool_]
+    ) -> Samples:
         """Returns some of these samples, in the order of `numbers`.
 
+        Args:
+            numbers: Numbers of samples, negative ones from the end; or, as NumPy has it, a mask:
+                (samples,) bool, True for each sample that is wanted.
+
         Raises:
-            IndexError: If there is none of some number.
+            IndexError: If there is none of some number, or a mask is not as long as the samples.
         """
-        chosen = np.asarray(numbers, dtype=np.int64)
+        given = np.asarray(numbers)
+        if given.dtype == np.bool_:
+            if given.shape != (len(self),):
+                raise IndexError(f"a mask of shape {given.shape} for {len(self)} samples")
+            given = np.flatnonzero(given)
+        chosen = given.astype(np.int64)
         if chosen.size and not (-len(self) <= chosen.min() and chosen.max() < len(self)):
             raise IndexError(f"samples {chosen.min()} to {chosen.max()} of {len(self)}")
         chosen = chosen % max(1, len(self))

@@ -109,6 +109,18 @@ def test_picks_are_samples_of_their_own(samples: Samples) -> None:
         samples.pick([0, 99_999])
 
 
+def test_a_mask_picks_what_is_true(samples: Samples) -> None:
+    """A mask of booleans is none of numbers 0 and 1, and has to be as long as the samples."""
+    wanted = [one.chip.sensor == "naip" for one in samples]
+    picked = samples.pick(wanted)
+    assert list(picked) == [one for one in samples if one.chip.sensor == "naip"]
+    mask = np.arange(len(picked)) % 2 == 1
+    assert list(picked.pick(mask)) == list(picked)[1::2]
+    assert len(samples.pick(np.zeros(len(samples), bool))) == 0
+    with pytest.raises(IndexError, match=rf"mask of shape \(2,\) for {len(samples)} samples"):
+        samples.pick([True, False])
+
+
 def test_bytes_decode_to_what_the_rows_say(samples: Samples) -> None:
     """A chip has its bands and sides, bit for bit as GDAL reads it, and a photo its own."""
     for sensor in ("sentinel2", "naip"):

@@ -401,6 +401,34 @@ def test_training_goes_on_where_it_was_stopped(
         ChipLoader(dataset, ShardSampler(samples, seed=5), 4).load_state_dict(state)
 
 
+@pytest.mark.parametrize("drop", [False, True])
+def test_a_state_after_an_epochs_last_batch_is_before_the_next_one(
+    samples: Samples, *, drop: bool
+) -> None:
+    """Saved at the last batch, or left there by `break`, it leads to the whole next epoch."""
+    samples = samples.pick(range(9))
+
+    def loader() -> ChipLoader:
+        dataset = ChipDataset(samples, bands=["B4"], photos=False)
+        return ChipLoader(dataset, ShardSampler(samples, seed=4), 4, drop_last=drop)
+
+    whole = loader()
+    expected = [batch["number"] for _ in range(2) for batch in whole]
+    begun = loader()
+    assert len(begun) == (2 if drop else 3)
+    for at, _ in enumerate(begun, 1):
+        state = begun.state_dict()
+        if at == len(begun):
+            break
+    assert (state["epoch"], state["batches"]) == (1, 0)
+    for earlier in (state, state | {"epoch": 0, "batches": len(begun)}):
+        resumed = loader()
+        resumed.load_state_dict(earlier)
+        assert [batch["number"] for batch in resumed] == expected[len(begun) :]
+    assert [batch["number"] for batch in begun] == expected[len(begun) :]
+    assert begun.state_dict()["epoch"] == 2
+
+
 def test_with_threads_the_next_batch_is_read_while_this_one_is_in_use(samples: Samples) -> None:
     """One batch ahead and no more; what is wrong with a batch is said when it is asked for."""
     begun = [threading.Event() for _ in range(9)]

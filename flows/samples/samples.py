@@ -10,6 +10,7 @@ import numpy as np
 
 from collectors.storage import open_store
 from flows.products.rows import ChipRow, PhotoRow, PublishedPairRow
+from flows.samples.digests import digest_of
 from flows.samples.mapped_rows import MappedRows
 from flows.samples.members import MemberPlace
 from flows.samples.sample_tables import FIRST_PAIR, PHOTO
@@ -157,6 +158,13 @@ class Samples:
             known += len(codes.dictionary)
         every = np.concatenate([np.empty(0, np.int64), *found])
         return every if self._numbers is None else every[self._numbers]
+
+    def digest(self) -> str:
+        """Returns what says which samples these are, by their ids, and in which order.
+
+        The same samples have the same one, wherever the dataset lies; see `digest_of`.
+        """
+        return digest_of(self._tables.cells, self._numbers, self.shard_numbers())
 
     def open_store(self) -> Store:
         """Opens the storage that the bytes are in, to be read."""

@@ -49,7 +49,8 @@ class ChipLoader:
         self._size = batch_size
         self._identity = {
             "root": dataset.samples.root, "version": dataset.samples.version,
-            "samples": len(sampler), "batch_size": batch_size, **sampler.identity,
+            "samples": len(sampler), "digest": dataset.samples.digest(),
+            "batch_size": batch_size, **sampler.identity,
         }  # fmt: skip
         self._loader: DataLoader[Item] = DataLoader(
             dataset, batch_size=batch_size, sampler=sampler, drop_last=drop_last,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import pickle
 import threading
@@ -399,6 +400,26 @@ def test_training_goes_on_where_it_was_stopped(
         ChipLoader(dataset, ShardSampler(samples, seed=4), 2).load_state_dict(state)
     with pytest.raises(ValueError, match="seed"):
         ChipLoader(dataset, ShardSampler(samples, seed=5), 4).load_state_dict(state)
+
+
+def test_a_state_is_that_of_its_samples_alone(built: Path, samples: Samples) -> None:
+    """As many others, others of their photos, or another order are refused, another root is not."""
+
+    def loader(some: Samples) -> ChipLoader:
+        return ChipLoader(ChipDataset(some), ShardSampler(some), 4)
+
+    some = samples.pick(range(9))
+    state = json.loads(json.dumps(loader(some).state_dict()))
+    same = open_samples(str(built)).pick(
+        [at for at, one in enumerate(open_samples(str(built))) if one.chip.sensor == "sentinel2"]
+    )
+    same.root = "elsewhere"
+    loader(same.pick([*range(9)])).load_state_dict(state)
+    naip = open_samples(str(built), sensor="naip")
+    for other in (samples.pick(range(1, 10)), samples.pick([1, 0, *range(2, 9)]),
+                  naip.pick(range(9))):  # fmt: skip
+        with pytest.raises(ValueError, match=r"another loader: \{'digest'"):
+            loader(other).load_state_dict(state)
 
 
 @pytest.mark.parametrize("drop", [False, True])

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import rasterio
@@ -31,6 +32,7 @@ from flows.products.tables import from_arrow
 from flows.samples.decoding import read_chip, read_photo
 from flows.samples.members import MemberPlace, merged_ranges, read_members
 from flows.samples.opening import open_samples
+from tests.flows.crowded import make_crowded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +121,34 @@ def test_a_mask_picks_what_is_true(samples: Samples) -> None:
     assert len(samples.pick(np.zeros(len(samples), bool))) == 0
     with pytest.raises(IndexError, match=rf"mask of shape \(2,\) for {len(samples)} samples"):
         samples.pick([True, False])
+
+
+def test_a_digest_says_which_samples_they_are(built: Path, samples: Samples) -> None:
+    """However they were chosen: it is that of chips, of their photos and of their order."""
+    opened = open_samples(str(built), sensor="naip")
+    picked = samples.pick([one.chip.sensor == "naip" for one in samples])
+    assert opened.digest() == picked.digest()
+    assert opened.pick(range(len(opened))).digest() == opened.digest()
+    others = [
+        samples, picked.pick(range(len(picked) - 1)), picked.pick(range(len(picked))[::-1]),
+        samples.pick(range(len(picked))), samples.pick([]),
+    ]  # fmt: skip
+    assert len({one.digest() for one in [*others, picked]}) == 6
+
+
+def test_a_digest_says_which_photos(built: Path, tmp_path: Path) -> None:
+    """Samples of the same chips with fewer of their photos, as of one split, are others."""
+    root = tmp_path / "crowded"
+    root.mkdir()
+    make_crowded(built, root, photos=5)
+    whole = open_samples(str(root))
+    for path in (root / "manifests" / "v0001" / "pairs").glob("*.parquet"):
+        table = pq.read_table(path)
+        _, first = np.unique(table["chip_id"].to_pylist(), return_index=True)
+        pq.write_table(table.take(pa.array(np.sort(first))), path)
+    fewer = open_samples(str(root))
+    assert [one.chip for one in fewer] == [one.chip for one in whole]
+    assert fewer.digest() != whole.digest()
 
 
 def test_bytes_decode_to_what_the_rows_say(samples: Samples) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -36,6 +37,9 @@ def loose_tables(
 ) -> dict[str, pa.Table]:
     """Returns the version's rows of some samples, with paths in place of places in shards.
 
+    `photos` of a chip counts those exported beside it: with owner-disjoint splits a chip may have
+    photos of several splits, and is a sample of each.
+
     Args:
         samples: The samples.
         schemas: The version's schemas.
@@ -43,7 +47,9 @@ def loose_tables(
         photo_path: Where a photo is written.
     """
     links = [(one, taken) for one in samples for taken in one.sample.photos]
-    chips = to_arrow([one.sample.chip for one in samples], schemas["chips"])
+    chips = to_arrow(
+        [replace(one.sample.chip, photos=len(one.photos)) for one in samples], schemas["chips"]
+    )
     photos = to_arrow([taken.photo for _, taken in links], schemas["photos"])
     pairs = to_arrow([taken.pair for _, taken in links], schemas["pairs"])
     of_chips = pa.array([chip_path(one) for one in samples], pa.string())

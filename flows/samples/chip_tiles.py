@@ -107,6 +107,11 @@ def _read_tiles(
     kind = np.dtype(f"<u{tags[_BITS][0] // 8}")
     count, width, height = tags[_BANDS][0], tags[_WIDTH][0], tags[_HEIGHT][0]
     wide, high = tags[_TILE_WIDTH][0], tags[_TILE_HEIGHT][0]
+    if not (count and width and height and wide and high):
+        raise ValueError(
+            f"not the file of a chip, or a damaged one: {count} bands of {width} × {height} pixels"
+            f" in tiles of {wide} × {high}"
+        )
     across, down = -(-width // wide), -(-height // high)
     wanted = range(count) if bands is None else bands
     if any(not 0 <= band < count for band in wanted):

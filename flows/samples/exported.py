@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from collectors.storage import Missing, open_store
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
 from filters.splits import Split
 from flows.products.versions import local_files
 from flows.samples.sample_tables import samples_of_cell, write_tables
@@ -40,13 +40,17 @@ def open_export(
     They have the same rows as those of the version, but for where bytes are; a sample is read by
     one request. Their order is that of the export's shards.
 
+    A shard has samples of one split. With owner-disjoint splits a chip may have photos of several:
+    it is then a sample in each of these splits, with the photos of that split, and opened without
+    `split` there are more samples than chips.
+
     Args:
         root: The export: a local path, `s3://…` or `gs://…`.
         split: Only pairs of this split, and chips that have one; None for all.
         sensor: Only chips of this sensor; None for all.
 
     Raises:
-        SetupError: If there is no such export, or it is not finished.
+        SetupError: If there is no such export or sensor, or the export is not finished.
         StorageError: If the root cannot be read.
     """
     store = open_store(root, writable=False)
@@ -71,8 +75,27 @@ def open_export(
         local_files(store, paths["pairs"]) as pairs,
         local_files(store, paths["photos"]) as photos,
     ):
+        if sensor is not None:
+            _check_sensor(root, chips, sensor)
         tables = write_tables(_shards(chips, pairs, photos, wanted, sensor))
     return Samples(store.root, record["version"], tables, None)
+
+
+def _check_sensor(root: str, chips: list[Path], sensor: str) -> None:
+    """Sees that an export has chips of a sensor: else it would be read as one without samples.
+
+    Raises:
+        WrongUse: If it has none.
+    """
+    known: set[str] = set()
+    for path in chips:
+        table = pq.read_table(path, columns=["sensor"], read_dictionary=["sensor"])
+        known.update(table["sensor"].unique().to_pylist())
+    if sensor not in known:
+        raise WrongUse(
+            root, f"is an export that has no sensor {sensor}.",
+            f"It has {', '.join(sorted(known))}.",
+        )  # fmt: skip
 
 
 def _shards(

@@ -10,6 +10,7 @@ import numpy as np
 
 from collectors.storage import open_store
 from flows.products.rows import ChipRow, PhotoRow, PublishedPairRow
+from flows.samples.digests import digest_of
 from flows.samples.mapped_rows import MappedRows
 from flows.samples.members import MemberPlace
 from flows.samples.sample_tables import FIRST_PAIR, PHOTO
@@ -115,13 +116,24 @@ class Samples:
         for number in range(len(self)):
             yield self[number]
 
-    def pick(self, numbers: Sequence[int] | NDArray[np.integer[Any]]) -> Samples:
+    def pick(
+        self, numbers: Sequence[int] | NDArray[np.integer[Any]] | NDArray[np.bool_]
+    ) -> Samples:
         """Returns some of these samples, in the order of `numbers`.
 
+        Args:
+            numbers: Numbers of samples, negative ones from the end; or, as NumPy has it, a mask:
+                (samples,) bool, True for each sample that is wanted.
+
         Raises:
-            IndexError: If there is none of some number.
+            IndexError: If there is none of some number, or a mask is not as long as the samples.
         """
-        chosen = np.asarray(numbers, dtype=np.int64)
+        given = np.asarray(numbers)
+        if given.dtype == np.bool_:
+            if given.shape != (len(self),):
+                raise IndexError(f"a mask of shape {given.shape} for {len(self)} samples")
+            given = np.flatnonzero(given)
+        chosen = given.astype(np.int64)
         if chosen.size and not (-len(self) <= chosen.min() and chosen.max() < len(self)):
             raise IndexError(f"samples {chosen.min()} to {chosen.max()} of {len(self)}")
         chosen = chosen % max(1, len(self))
@@ -146,6 +158,13 @@ class Samples:
             known += len(codes.dictionary)
         every = np.concatenate([np.empty(0, np.int64), *found])
         return every if self._numbers is None else every[self._numbers]
+
+    def digest(self) -> str:
+        """Returns what says which samples these are, by their ids, and in which order.
+
+        The same samples have the same one, wherever the dataset lies; see `digest_of`.
+        """
+        return digest_of(self._tables.cells, self._numbers, self.shard_numbers())
 
     def open_store(self) -> Store:
         """Opens the storage that the bytes are in, to be read."""

@@ -193,7 +193,6 @@ class ChipDataset(Dataset[Item]):
     def _open(self) -> None:
         """Opens what belongs to a process, in each that it comes to."""
         if self._process != os.getpid():
-            self._process = os.getpid()
             self._store = self.samples.open_store()
             self._cache = MemberCache(self.cache_bytes)
             self._memory = BatchMemory()
@@ -202,6 +201,8 @@ class ChipDataset(Dataset[Item]):
                 self._threads = ThreadPoolExecutor(self.threads, "decode", _take_one_core)
             else:
                 self._threads = None
+            # Last of all: until then another thread, which may come meanwhile, opens them, too.
+            self._process = os.getpid()
 
     def _item(
         self,

@@ -49,7 +49,8 @@ class ChipLoader:
         self._size = batch_size
         self._identity = {
             "root": dataset.samples.root, "version": dataset.samples.version,
-            "samples": len(sampler), "batch_size": batch_size, **sampler.identity,
+            "samples": len(sampler), "digest": dataset.samples.digest(),
+            "batch_size": batch_size, **sampler.identity,
         }  # fmt: skip
         self._loader: DataLoader[Item] = DataLoader(
             dataset, batch_size=batch_size, sampler=sampler, drop_last=drop_last,
@@ -65,6 +66,7 @@ class ChipLoader:
 
     def __iter__(self) -> Iterator[Item]:
         """Yields what is left of the epoch, and then stands at the begin of the next one."""
+        self.epoch, self.batches = self._next()
         self._sampler.set_epoch(self.epoch, self.batches * self._size)
         batches = iter(self._loader)
         for batch in _read_ahead(batches) if self._ahead else batches:
@@ -74,7 +76,8 @@ class ChipLoader:
 
     def state_dict(self) -> dict[str, Any]:
         """Returns where it stands, for JSON: before the batch that comes next."""
-        return self._identity | {"epoch": self.epoch, "batches": self.batches}
+        epoch, batches = self._next()
+        return self._identity | {"epoch": epoch, "batches": batches}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where another one stood.
@@ -90,6 +93,15 @@ class ChipLoader:
                 f" { {key: self._identity[key] for key in other} }"
             )
         self.epoch, self.batches = int(state["epoch"]), int(state["batches"])
+
+    def _next(self) -> tuple[int, int]:
+        """Returns the epoch of the batch that comes next, and how many come before it there.
+
+        After its last batch an epoch has nothing left, though nobody may have asked for more yet.
+        """
+        if self.batches and self.batches >= len(self):
+            return self.epoch + 1, 0
+        return self.epoch, self.batches
 
 
 def _read_ahead(batches: Iterator[Item]) -> Iterator[Item]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 from flows.samples.members import read_members
 
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class MemberCache:
-    """Bytes of chips and photos as they are stored; what was not asked for longest goes first."""
+    """Bytes of chips and photos as they are stored; what was not asked for longest goes first.
+
+    Threads may share it: `ChipLoader` reads ahead in one of its own. What is sent to another
+    process is an empty one of the same bound.
+    """
 
     def __init__(self, limit: int) -> None:
         """Takes the bound.
@@ -25,28 +30,40 @@ class MemberCache:
         """
         self._limit = limit
         self._held: OrderedDict[MemberPlace, bytes] = OrderedDict()
+        self._lock = Lock()
         self.size = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (MemberCache, (self._limit,))
 
     def read(self, store: Store, places: Sequence[MemberPlace]) -> list[bytes]:
         """Returns the bytes of places; what is not held is read, in as few requests as possible.
 
         Checksums are the caller's, by `flows.samples.members.check_member`.
         """
-        missing = list(dict.fromkeys(one for one in places if one not in self._held))
-        found = dict(zip(missing, read_members(store, missing, check=False), strict=True))
-        every = []
-        for one in places:
-            if one in found:
-                every.append(found[one])
-            else:
-                self._held.move_to_end(one)
-                every.append(self._held[one])
-        for one, data in found.items():
-            self._keep(one, data)
-        return every
+        found = self._look_up(places)
+        missing = list(dict.fromkeys(one for one in places if one not in found))
+        # Without the lock: others need not wait for the storage.
+        read = dict(zip(missing, read_members(store, missing, check=False), strict=True))
+        with self._lock:
+            for one, data in read.items():
+                self._keep(one, data)
+        found |= read
+        return [found[one] for one in places]
+
+    def _look_up(self, places: Sequence[MemberPlace]) -> dict[MemberPlace, bytes]:
+        """Returns the bytes of those places that are held: another thread may drop them next."""
+        found = {}
+        with self._lock:
+            for one in places:
+                if one in self._held:
+                    self._held.move_to_end(one)
+                    found[one] = self._held[one]
+        return found
 
     def _keep(self, place: MemberPlace, data: bytes) -> None:
-        if len(data) > self._limit:
+        """Holds bytes, and drops others for them; the lock has to be held."""
+        if len(data) > self._limit or place in self._held:  # another thread read them, too
             return
         self._held[place] = data
         self.size += len(data)

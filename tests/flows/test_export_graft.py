@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pyproj
 import pytest
@@ -15,6 +17,7 @@ from PIL import Image, JpegImagePlugin
 
 from flows.exports.exporting import export_version
 from flows.exports.graft_lists import GraftLists
+from tests.flows.crowded import make_crowded
 from tests.flows.exported import SENSORS, Truth, check_record, keys, with_hostile_words
 
 if TYPE_CHECKING:
@@ -122,3 +125,22 @@ def test_jpeg_is_what_the_scripts_have(truth: Truth, tmp_path: Path) -> None:
                 assert (picture.format, picture.size) == ("JPEG", (448, 448))
                 assert JpegImagePlugin.get_sampling(picture) == 0
     assert not (tmp_path / "x" / "sentinel2").exists()
+
+
+def test_chips_of_two_splits_count_the_photos_beside_them(built: Path, tmp_path: Path) -> None:
+    """With owner-disjoint splits a chip is exported once a split, with the photos of that one."""
+    root = tmp_path / "crowded"
+    root.mkdir()
+    make_crowded(built, root, photos=4)
+    for path in (root / "manifests" / "v0001" / "pairs").glob("*.parquet"):
+        table = pq.read_table(path)
+        at = table.schema.get_field_index("split")
+        dealt = pa.array([SPLITS[number % 2] for number in range(table.num_rows)])
+        pq.write_table(table.set_column(at, table.schema.field(at), dealt), path)
+    export_version(str(root), str(tmp_path / "x"), GraftLists(), sensor="naip")
+    tables = tmp_path / "x" / "tables"
+    chips = pq.read_table(tables / "chips-00000.parquet", columns=["path", "chip_id", "photos"])
+    pairs = pq.read_table(tables / "pairs-00000.parquet", columns=["chip_path"])
+    assert chips.num_rows > len(set(chips["chip_id"].to_pylist()))
+    counted = dict(zip(chips["path"].to_pylist(), chips["photos"].to_pylist(), strict=True))
+    assert counted == Counter(pairs["chip_path"].to_pylist())

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from collectors.shards import pack
-from collectors.transport import SetupError
+from collectors.transport import SetupError, WrongUse
+from filters.splits import Split
 from flows.products.tables import to_arrow
 from flows.samples.exported import open_export
 from flows.samples.members import merged_ranges, read_members
@@ -102,6 +103,17 @@ def test_an_export_has_the_samples_of_its_version(crowded: Path, tmp_path: Path)
     assert 0 < len(part) <= len(found)
     assert {taken.pair.split for one in part for taken in one.photos} == {split}
     assert {one.chip.sensor for one in part} == {samples[0].chip.sensor}
+
+
+def test_a_sensor_that_an_export_has_not_is_refused(crowded: Path, tmp_path: Path) -> None:
+    """As with a version, it is named together with what there is; no samples are no error."""
+    samples = open_samples(str(crowded), sensor="naip").pick(range(4))
+    write_export(crowded, samples, tmp_path / "export")
+    with pytest.raises(WrongUse, match=r"export that has no sensor sentinel2\. It has naip\."):
+        open_export(str(tmp_path / "export"), sensor="sentinel2")
+    splits = {taken.pair.split for one in samples for taken in one.photos}
+    missing = next(one for one in Split if one not in splits)
+    assert len(open_export(str(tmp_path / "export"), sensor="naip", split=missing)) == 0
 
 
 def test_what_is_no_export_is_refused(tmp_path: Path) -> None:

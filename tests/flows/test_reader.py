@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import pickle
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +35,7 @@ from tests.flows.crowded import make_crowded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flows.samples.members import MemberPlace
     from flows.samples.samples import Samples
 
 
@@ -254,6 +258,52 @@ def test_the_cache_keeps_to_its_bound(samples: Samples) -> None:
     assert MemberCache(10).read(store, places[:1]) == read_members(store, places[:1])
 
 
+def test_the_cache_is_shared_by_threads(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """What another thread drops, or brings, while one reads changes nothing of what it gets."""
+    store = samples.open_store()
+    first, second, third = (sample.place for sample in islice(samples, 3))
+    cache = MemberCache(max(one.size for one in (first, second, third)))
+    expected = read_members(store, [first, second, third])
+    cache.read(store, [first])
+    meanwhile: list[list[MemberPlace]] = [[third], [second]]
+
+    def read(*given: Any, **options: Any) -> list[bytes]:
+        found = read_members(*given, **options)
+        if meanwhile:
+            with ThreadPoolExecutor(1) as other:
+                wanted = meanwhile.pop(0)
+                other.submit(cache.read, store, wanted).result(30)
+        return found
+
+    monkeypatch.setattr("flows.training.member_cache.read_members", read)
+    assert cache.read(store, [first, second]) == expected[:2]
+    assert not meanwhile
+    assert cache.size == second.size, "what two threads brought counts once"
+    assert cache.read(store, [second]) == expected[1:2]
+    assert pickle.loads(pickle.dumps(cache)).size == 0
+
+
+def test_threads_may_open_a_dataset_at_once(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """An item is asked for while a loader's thread opens the storage for its first batch."""
+    dataset = ChipDataset(samples, bands=["B4"], photos=False, cache_bytes=10_000_000)
+    open_store, other, found = samples.open_store, ThreadPoolExecutor(1), []
+
+    def slowly() -> Any:
+        if not found:
+            found.append(None)
+            found.append(other.submit(dataset.__getitem__, 1).result(60))
+        return open_store()
+
+    monkeypatch.setattr(samples, "open_store", slowly)
+    with other:
+        assert dataset[0]["number"] == 0
+    assert found[1]["number"] == 1
+
+
 class Shards:
     """Samples of which only the shards are known."""
 
@@ -350,6 +400,54 @@ def test_training_goes_on_where_it_was_stopped(
         ChipLoader(dataset, ShardSampler(samples, seed=4), 2).load_state_dict(state)
     with pytest.raises(ValueError, match="seed"):
         ChipLoader(dataset, ShardSampler(samples, seed=5), 4).load_state_dict(state)
+
+
+def test_a_state_is_that_of_its_samples_alone(built: Path, samples: Samples) -> None:
+    """As many others, others of their photos, or another order are refused, another root is not."""
+
+    def loader(some: Samples) -> ChipLoader:
+        return ChipLoader(ChipDataset(some), ShardSampler(some), 4)
+
+    some = samples.pick(range(9))
+    state = json.loads(json.dumps(loader(some).state_dict()))
+    same = open_samples(str(built)).pick(
+        [at for at, one in enumerate(open_samples(str(built))) if one.chip.sensor == "sentinel2"]
+    )
+    same.root = "elsewhere"
+    loader(same.pick([*range(9)])).load_state_dict(state)
+    naip = open_samples(str(built), sensor="naip")
+    for other in (samples.pick(range(1, 10)), samples.pick([1, 0, *range(2, 9)]),
+                  naip.pick(range(9))):  # fmt: skip
+        with pytest.raises(ValueError, match=r"another loader: \{'digest'"):
+            loader(other).load_state_dict(state)
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_a_state_after_an_epochs_last_batch_is_before_the_next_one(
+    samples: Samples, *, drop: bool
+) -> None:
+    """Saved at the last batch, or left there by `break`, it leads to the whole next epoch."""
+    samples = samples.pick(range(9))
+
+    def loader() -> ChipLoader:
+        dataset = ChipDataset(samples, bands=["B4"], photos=False)
+        return ChipLoader(dataset, ShardSampler(samples, seed=4), 4, drop_last=drop)
+
+    whole = loader()
+    expected = [batch["number"] for _ in range(2) for batch in whole]
+    begun = loader()
+    assert len(begun) == (2 if drop else 3)
+    for at, _ in enumerate(begun, 1):
+        state = begun.state_dict()
+        if at == len(begun):
+            break
+    assert (state["epoch"], state["batches"]) == (1, 0)
+    for earlier in (state, state | {"epoch": 0, "batches": len(begun)}):
+        resumed = loader()
+        resumed.load_state_dict(earlier)
+        assert [batch["number"] for batch in resumed] == expected[len(begun) :]
+    assert [batch["number"] for batch in begun] == expected[len(begun) :]
+    assert begun.state_dict()["epoch"] == 2
 
 
 def test_with_threads_the_next_batch_is_read_while_this_one_is_in_use(samples: Samples) -> None:

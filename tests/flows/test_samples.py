@@ -6,12 +6,14 @@ import hashlib
 import json
 import pickle
 import shutil
+import struct
 from collections import Counter
 from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import rasterio
@@ -30,6 +32,7 @@ from flows.products.tables import from_arrow
 from flows.samples.decoding import read_chip, read_photo
 from flows.samples.members import MemberPlace, merged_ranges, read_members
 from flows.samples.opening import open_samples
+from tests.flows.crowded import make_crowded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +109,46 @@ def test_picks_are_samples_of_their_own(samples: Samples) -> None:
         samples[len(samples)]
     with pytest.raises(IndexError, match="0 to 99999 of"):
         samples.pick([0, 99_999])
+
+
+def test_a_mask_picks_what_is_true(samples: Samples) -> None:
+    """A mask of booleans is none of numbers 0 and 1, and has to be as long as the samples."""
+    wanted = [one.chip.sensor == "naip" for one in samples]
+    picked = samples.pick(wanted)
+    assert list(picked) == [one for one in samples if one.chip.sensor == "naip"]
+    mask = np.arange(len(picked)) % 2 == 1
+    assert list(picked.pick(mask)) == list(picked)[1::2]
+    assert len(samples.pick(np.zeros(len(samples), bool))) == 0
+    with pytest.raises(IndexError, match=rf"mask of shape \(2,\) for {len(samples)} samples"):
+        samples.pick([True, False])
+
+
+def test_a_digest_says_which_samples_they_are(built: Path, samples: Samples) -> None:
+    """However they were chosen: it is that of chips, of their photos and of their order."""
+    opened = open_samples(str(built), sensor="naip")
+    picked = samples.pick([one.chip.sensor == "naip" for one in samples])
+    assert opened.digest() == picked.digest()
+    assert opened.pick(range(len(opened))).digest() == opened.digest()
+    others = [
+        samples, picked.pick(range(len(picked) - 1)), picked.pick(range(len(picked))[::-1]),
+        samples.pick(range(len(picked))), samples.pick([]),
+    ]  # fmt: skip
+    assert len({one.digest() for one in [*others, picked]}) == 6
+
+
+def test_a_digest_says_which_photos(built: Path, tmp_path: Path) -> None:
+    """Samples of the same chips with fewer of their photos, as of one split, are others."""
+    root = tmp_path / "crowded"
+    root.mkdir()
+    make_crowded(built, root, photos=5)
+    whole = open_samples(str(root))
+    for path in (root / "manifests" / "v0001" / "pairs").glob("*.parquet"):
+        table = pq.read_table(path)
+        _, first = np.unique(table["chip_id"].to_pylist(), return_index=True)
+        pq.write_table(table.take(pa.array(np.sort(first))), path)
+    fewer = open_samples(str(root))
+    assert [one.chip for one in fewer] == [one.chip for one in whole]
+    assert fewer.digest() != whole.digest()
 
 
 def test_bytes_decode_to_what_the_rows_say(samples: Samples) -> None:
@@ -192,6 +235,18 @@ def test_chips_of_any_side_and_type_are_read_as_gdal_reads_them(side: int) -> No
         assert np.array_equal(read_chip(file, [len(expected) - 1, 0]), expected[[-1, 0]])
 
 
+def with_tag_of_0(data: bytes, tag: int) -> bytes:
+    """Returns a TIFF whose first directory has 0 for the value of a tag: TIFF 6.0, section 2."""
+    (start,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, start)
+    changed = bytearray(data)
+    for at in range(start + 2, start + 2 + entries * 12, 12):
+        if struct.unpack_from("<H", data, at) == (tag,):
+            changed[at + 8 : at + 12] = bytes(4)
+    assert changed != data
+    return bytes(changed)
+
+
 def test_what_is_no_chip_is_refused(samples: Samples) -> None:
     """Other TIFFs, cut files and bands that are not there end in an error that says so."""
     data = read_members(samples.open_store(), [samples[0].place])[0]
@@ -202,6 +257,9 @@ def test_what_is_no_chip_is_refused(samples: Samples) -> None:
             read_chip(data[:cut])
     with pytest.raises(ValueError, match=r"bands, not all of \[0, 40\]"):
         read_chip(data, [0, 40])
+    for tag in (256, 257, 277, 322, 323):
+        with pytest.raises(ValueError, match=r"damaged one: .* pixels in tiles of"):
+            read_chip(with_tag_of_0(data, tag))
     with rasterio.MemoryFile() as file:
         profile = {
             "driver": "GTiff", "width": 32, "height": 32, "count": 1, "dtype": "uint8",

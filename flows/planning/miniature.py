@@ -95,12 +95,25 @@ class Miniature:
         """Returns a figure with its range."""
         return range_of([one.get(name, 0.0) for one in self.rounds])
 
+    def missing(self, orders: Sequence[Order]) -> int:
+        """Returns how many photos orders want beside those that the dataset keeps."""
+        total = 0
+        for order in orders:
+            state = self.states.get(order.cell_id)
+            rows = () if state is None else state.photos
+            kept = sum(order.ground.holds(row.lon, row.lat) for row in rows)
+            total += max(0, order_quota(order, self.catalogue) - kept)
+        return total
+
     def cells(self) -> dict[str, tuple[float, float]]:
         """Returns the likely numbers of photos that are found and kept, of each cell."""
         found = {}
         for pool in self.pools:
             names = [one.plot.cell.cell_id for one in pool.outlooks]
-            quotas = [plot_quota(one.plot, self.catalogue) for one in pool.outlooks]
+            quotas = [
+                max(0, plot_quota(one.plot, self.catalogue) - one.held.kept)
+                for one in pool.outlooks
+            ]  # fmt: skip
             tried = {name: self.photos[name] for name in names if name in self.photos}
             share = sum(sum(one) / len(one) for one in tried.values()) / max(
                 1, sum(quota for name, quota in zip(names, quotas, strict=True) if name in tried)

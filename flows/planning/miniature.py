@@ -93,7 +93,15 @@ class Miniature:
 
     def figure(self, name: str) -> Range:
         """Returns a figure with its range."""
-        return range_of([one.get(name, 0.0) for one in self.rounds])
+        draws = [one.get(name, 0.0) for one in self.rounds]
+        if name != "bytes":
+            return range_of(draws)
+        # The logarithm of a range is of one more than a figure, and one byte more is nothing: with
+        # a photo in one repetition and none in the next, bytes would spread by millions. Photos
+        # and chips are what they are counted in.
+        items = sum(one.get("photos", 0.0) + one.get("chips", 0.0) for one in self.rounds)
+        size = sum(draws) / items if items else 1.0
+        return range_of([one / size for one in draws]).times(size)
 
     def missing(self, orders: Sequence[Order]) -> int:
         """Returns how many photos orders want beside those that the dataset keeps."""

@@ -128,6 +128,15 @@ def test_uploads_after_a_moment_are_the_rest_of_the_curve() -> None:
     assert uploads.after(datetime.fromtimestamp(900, UTC)).times == (200.0, 200.0)
 
 
+def test_bytes_of_next_to_nothing_have_a_range_that_suits_its_photos() -> None:
+    """One repetition in four brings a photo: a few photos at most, and as many bytes."""
+    nothing: Any = None
+    made = Miniature(nothing, CATALOGUE, [], nothing, nothing, {})
+    made.rounds = [{"photos": n, "chips": n, "bytes": n * 300_000.0} for n in (0, 0, 0, 1) * 2]
+    high = made.figure("photos").high
+    assert made.figure("bytes").high < 4 * (high + 1) * 300_000
+
+
 def test_photos_that_are_there_may_get_chips_of_another_sensor() -> None:
     """Where the quota is met no photo comes, and still every photo may get a chip."""
     nothing: Any = None

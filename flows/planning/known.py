@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from collectors.cells import Cell
-from collectors.licences import licence_id_by_code
-from collectors.records import Media, Photo, Stage
+from collectors.records import Stage
 from filters.sampling import seeded_hash
 from flows.cells.state import latest_generations, load_cell
+from flows.planning.held import NOTHING, seen_photos
 from flows.planning.outlooks import Outlook, Pool
 from flows.planning.populations import Uploads, moved, outings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from collectors.storage import Store
     from flows.cells.state import CellState
     from flows.planning.groups import Plot
+    from flows.planning.held import Held
     from flows.planning.rates import Rates
-    from flows.products.rows import PhotoRow, RejectRow
     from flows.progress import Progress
 
 CELLS_READ: Final = 8
@@ -86,9 +86,14 @@ class Known:
                 if row.kept and row.size is not None:
                     counted.bytes.seen.append(row.size)
 
-    def pools(self, plots: Sequence[Plot]) -> list[Pool]:
-        """Returns cells that are taken to be like those of the dataset."""
-        photos = [(state, _photos(state)) for state in self.states]
+    def pools(self, plots: Sequence[Plot], held: Mapping[Cell, Held]) -> list[Pool]:
+        """Returns cells that are taken to be like those of the dataset.
+
+        Args:
+            plots: The cells.
+            held: What the dataset has seen of them.
+        """
+        photos = [(state, seen_photos(state)) for state in self.states]
         levels = tuple(
             len(found) / max(0.05, _share(state)) for state, found in photos if state.surveyed
         ) or (0.0,)
@@ -98,12 +103,13 @@ class Known:
                 moved(photo, Cell.parse(state.cell_id).box, plot.box)
                 for state, found in photos for photo in found
             ]  # fmt: skip
-            outlooks.append(Outlook(plot, 0.0, None, None, tuple(outings_of(like))))
+            mine = held.get(plot.cell, NOTHING)
+            outlooks.append(Outlook(plot, 0.0, None, None, tuple(outings_of(like)), mine))
         return [Pool(float("inf"), 0.0, tuple(outlooks), levels)]
 
     def uploads(self, first: datetime, last: datetime) -> Uploads:
         """Returns the dataset's own curve of uploads."""
-        times = sorted(one.uploaded_at for state in self.states for one in _photos(state))
+        times = sorted(one.uploaded_at for state in self.states for one in seen_photos(state))
         steps = range(0, len(times), max(1, len(times) // 50))
         return Uploads.of(first, last, [(times[one], one / len(times)) for one in steps])
 
@@ -117,32 +123,3 @@ def _share(state: CellState) -> float:
     lons, lats = zip(*places, strict=True)
     part: float = (max(lons) - min(lons)) * (max(lats) - min(lats))
     return min(1.0, 1.2 * part / ((box.east - box.west) * (box.north - box.south)))
-
-
-def _photos(state: CellState) -> list[Photo]:
-    """Returns a cell's photos and rejects as a search would have shown them."""
-    found = [_photo(row, row.uploaded_at, 16) for row in state.photos]
-    for row in state.rejects:
-        if None in (row.lon, row.lat, row.taken_at, row.owner, row.licence):
-            continue
-        assert row.taken_at is not None  # noqa: S101 - looked at above
-        uploaded = row.taken_at.replace(tzinfo=UTC) + timedelta(days=1)
-        found.append(_photo(row, uploaded, _ACCURACY.get(row.reason, 16)))
-    return found
-
-
-_ACCURACY: Final = {"low_accuracy": 1, "no_location": 0}
-
-
-def _photo(row: PhotoRow | RejectRow, uploaded: datetime, accuracy: int) -> Photo:
-    reason = "" if not hasattr(row, "reason") else row.reason
-    taken, lon, lat = row.taken_at, row.lon, row.lat
-    assert taken is not None and lon is not None and lat is not None  # noqa: S101, PT018
-    return Photo(
-        photo_id=row.photo_id, owner=row.owner or "", owner_name="", path_alias="", lon=lon,
-        lat=lat, accuracy=accuracy, geo_is_public=reason != "not_public_geo", taken_at=taken,
-        taken_known=reason != "unknown_date",
-        taken_granularity=4 if reason == "coarse_date" else 0, uploaded_at=uploaded,
-        licence=licence_id_by_code(row.licence or ""), title="", tags="", media=Media.PHOTO,
-        is_photograph=reason != "not_photo", sizes=(),
-    )  # fmt: skip

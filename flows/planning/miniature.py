@@ -93,14 +93,35 @@ class Miniature:
 
     def figure(self, name: str) -> Range:
         """Returns a figure with its range."""
-        return range_of([one.get(name, 0.0) for one in self.rounds])
+        draws = [one.get(name, 0.0) for one in self.rounds]
+        if name != "bytes":
+            return range_of(draws)
+        # The logarithm of a range is of one more than a figure, and one byte more is nothing: with
+        # a photo in one repetition and none in the next, bytes would spread by millions. Photos
+        # and chips are what they are counted in.
+        items = sum(one.get("photos", 0.0) + one.get("chips", 0.0) for one in self.rounds)
+        size = sum(draws) / items if items else 1.0
+        return range_of([one / size for one in draws]).times(size)
+
+    def missing(self, orders: Sequence[Order]) -> int:
+        """Returns how many photos orders want beside those that the dataset keeps."""
+        total = 0
+        for order in orders:
+            state = self.states.get(order.cell_id)
+            rows = () if state is None else state.photos
+            kept = sum(order.ground.holds(row.lon, row.lat) for row in rows)
+            total += max(0, order_quota(order, self.catalogue) - kept)
+        return total
 
     def cells(self) -> dict[str, tuple[float, float]]:
         """Returns the likely numbers of photos that are found and kept, of each cell."""
         found = {}
         for pool in self.pools:
             names = [one.plot.cell.cell_id for one in pool.outlooks]
-            quotas = [plot_quota(one.plot, self.catalogue) for one in pool.outlooks]
+            quotas = [
+                max(0, plot_quota(one.plot, self.catalogue) - one.held.kept)
+                for one in pool.outlooks
+            ]  # fmt: skip
             tried = {name: self.photos[name] for name in names if name in self.photos}
             share = sum(sum(one) / len(one) for one in tried.values()) / max(
                 1, sum(quota for name, quota in zip(names, quotas, strict=True) if name in tried)

@@ -10,6 +10,7 @@ from flows.cells.state import latest_generations, load_cell
 from flows.planning.assumed import assume
 from flows.planning.estimates import Range, compute, hours
 from flows.planning.groups import group, plots_of
+from flows.planning.held import Held
 from flows.planning.known import Known
 from flows.planning.miniature import Miniature, Question, order_quota, plot_quota
 from flows.planning.plan_keys import plan_key
@@ -103,7 +104,7 @@ def make_plan(
             made.build(number, CELLS_A_ROUND, keep=True)
             progress("rehearsals", number, ROUNDS)
         figures = {name: made.figure(name) for name in _names(sensors)}
-    figures = _cut(figures, question, catalogue)
+    figures = _cut(figures, question, catalogue, made)
     spans = hours(figures, settings)
     binding = max(spans, key=lambda name: spans[name].likely)
     return {
@@ -145,15 +146,19 @@ def _look(
             plot.cell.cell_id: load_cell(store, plot.cell.cell_id)
             for plot in plots if plot.cell.cell_id in begun
         }  # fmt: skip
+    held = {
+        plot.cell: Held.of(states[plot.cell.cell_id], plot, catalogue.rules.licence_ids)
+        for plot in plots if plot.cell.cell_id in states
+    }  # fmt: skip
     if outside is None:
         now = question.open[0].now
         first = min(photo.uploaded_at for state in known.states for photo in state.photos)
         sources.append("no searches: other cells are taken to be like those of the dataset")
         return Miniature(
-            question, catalogue, known.pools(plots), known.uploads(first, now), rates, states
+            question, catalogue, known.pools(plots, held), known.uploads(first, now), rates, states
         )
     groups = group(plots, question.probes)
-    seen = look(groups, outside.flickr, catalogue, question.seed, progress)
+    seen = look(groups, outside.flickr, catalogue, held, question.seed, progress)
     asked["searches"] = seen.searches
     searches = "1 search" if seen.searches == 1 else f"{seen.searches} searches"
     where = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
@@ -197,16 +202,23 @@ def _rates(catalogue: Catalogue, sensors: Mapping[str, Sensor]) -> Rates:
     return Rates(made, Sizes(PHOTO_BYTES * (side / PHOTO_SIDE_PX) ** 2))
 
 
-def _cut(figures: dict[str, Range], question: Question, catalogue: Catalogue) -> dict[str, Range]:
+def _cut(
+    figures: dict[str, Range], question: Question, catalogue: Catalogue, made: Miniature | None
+) -> dict[str, Range]:
     """Cuts ranges at what the catalogue does not let pass."""
     quota = sum(order_quota(order, catalogue) for order in question.open)
+    kept = 0
+    if made is not None:
+        quota = made.missing(question.open)
+        kept = sum(len(state.photos) for state in made.states.values())
     cut = figures.copy()
     cut["photos"] = figures["photos"].within(0, quota)
     calls = catalogue.flickr.calls_per_cell * len(question.open)
     cut["flickr_calls"] = figures["flickr_calls"].within(0, calls)
     for name, figure in figures.items():
         if name.startswith(("chips_", "pairs_")):
-            cut[name] = figure.within(0, math.ceil(cut["photos"].high))
+            # Photos that are there already may get chips of a sensor that is new to them.
+            cut[name] = figure.within(0, math.ceil(cut["photos"].high) + kept)
     return cut
 
 

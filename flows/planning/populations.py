@@ -62,6 +62,18 @@ class Uploads:
         times = [first.timestamp(), *(at for at, _ in middle), last.timestamp()]
         return cls(tuple(times), (0.0, *shares, 1.0))
 
+    def after(self, moment: datetime) -> Uploads:
+        """Returns the curve of what was uploaded from a moment on."""
+        start = min(moment.timestamp(), self.times[-1])
+        gone = float(np.interp(start, self.times, self.shares))
+        later = [
+            (at, (share - gone) / (1 - gone))
+            for at, share in zip(self.times, self.shares, strict=True)
+            if at > start and gone < 1
+        ]
+        later = later or [(self.times[-1], 1.0)]
+        return Uploads((start, *(at for at, _ in later)), (0.0, *(share for _, share in later)))
+
     def draw(self, rng: np.random.Generator) -> datetime:
         """Draws the time of an upload."""
         at = float(np.interp(rng.random(), self.shares, self.times))

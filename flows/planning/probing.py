@@ -21,7 +21,7 @@ from flows.planning.populations import Uploads
 from flows.products.block_list import BlockList
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from collectors.cells import Cell
     from collectors.chips import Chip
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from filters.indoor import IndoorClassifier
     from flows.catalogue.catalogue import Catalogue
     from flows.planning.groups import Plot
+    from flows.planning.held import Held
     from flows.planning.rates import Rates
     from flows.progress import Progress
 
@@ -88,6 +89,7 @@ def look(
     groups: Sequence[tuple[Plot, ...]],
     flickr: Flickr,
     catalogue: Catalogue,
+    held: Mapping[Cell, Held],
     seed: int,
     progress: Progress,
 ) -> Seen:
@@ -101,6 +103,7 @@ def look(
         groups: Cells that lie together.
         flickr: Search.
         catalogue: Gives the licences.
+        held: What the dataset has seen of the cells.
         seed: Chooses times and cells.
         progress: Hears how many groups are done.
     """
@@ -141,7 +144,7 @@ def look(
                 plot.cell: (len(mine), mine) for plot in plots
                 if (mine := [one for one in photos if plot.holds(one.lon, one.lat)]) is not None
             }  # fmt: skip
-        seen.pools.append(pool_of(plots, newest.total, photos, closer))
+        seen.pools.append(pool_of(plots, newest.total, photos, closer, held))
         for plot in plots:
             mine = [one for one in photos if plot.holds(one.lon, one.lat)]
             mine += list(closer.get(plot.cell, (0, ()))[1])

@@ -60,14 +60,28 @@ def plan_of(
     return made | {"after_run": ""}
 
 
-def beside(plan: dict[str, Any], outcome: dict[str, Any], root: Path) -> dict[str, dict[str, Any]]:
-    """Sets beside each other what was planned and what came, the bytes of the shards with them."""
+def beside(
+    plan: dict[str, Any], outcome: dict[str, Any], root: Path, before: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Sets beside each other what was planned and what came, the bytes of the shards with them.
+
+    Args:
+        plan: The plan.
+        outcome: What the build came to.
+        root: The dataset.
+        before: Bytes of the shards that were there before the build.
+    """
     figures: dict[str, dict[str, Any]] = compare(plan, [outcome])["figures"]
-    came = sum(one.stat().st_size for one in (root / "shards").rglob("*.tar"))
+    came = stored_bytes(root) - before
     planned = plan["figures"]["bytes"]
     within = planned["low"] <= came <= planned["high"]
     figures["bytes"] = planned | {"came": came, "within": within}
     return figures
+
+
+def stored_bytes(root: Path) -> int:
+    """Returns the bytes of a dataset's shards."""
+    return sum(one.stat().st_size for one in (root / "shards").rglob("*.tar"))
 
 
 def outcome_of(root: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version as release_of
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 import typer
 
@@ -45,6 +45,7 @@ from flows.commands.order_options import (
     Sensors,
     Since,
     Until,
+    day_of,
 )
 from flows.prefect_runs import run_with_prefect as _run_with_prefect
 
@@ -188,7 +189,7 @@ def build(
     from flows.runs.running import Task
 
     task = Task(
-        "build", root, catalog, _day(since), _day(until), cells, seed, accept_changed_rules,
+        "build", root, catalog, day_of(since), day_of(until), cells, seed, accept_changed_rules,
         regions=tuple(regions or ()), runner=runner, scheduler=scheduler,
     )  # fmt: skip
     _real_run(task, as_json=as_json)
@@ -220,7 +221,7 @@ def backfill(
     if sum(one is not None for one in (region, bbox, geojson)) != 1:
         stop("give one of --region NAME, --bbox W S E N and --geojson FILE", WRONG_USE)
     task = Task(
-        "backfill", root, catalog, _day(since), _day(until), cells, seed, accept_changed_rules,
+        "backfill", root, catalog, day_of(since), day_of(until), cells, seed, accept_changed_rules,
         region=region, bbox=bbox, geojson=geojson, sensors=tuple(sensor or ()),
         runner=runner, scheduler=scheduler,
     )  # fmt: skip
@@ -247,10 +248,6 @@ def sandbox(
 
     with plain_errors():
         serve_sandbox(World(seed, photos, scenes, awkward, faults), weights)
-
-
-def _day(given: datetime | None) -> Any:
-    return None if given is None else given.date()
 
 
 def _real_run(task: Task, *, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from flows.commands.console import (
     stop,
 )
 from flows.commands.display import say, showing
+from flows.commands.order_options import day_of
 
 Version = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time
@@ -167,7 +168,15 @@ def catalog_show(
         areas = [area_of_region(region, catalog)] if region is not None else []
         areas += [area_of_box(*bbox)] if bbox is not None else []
         selection = Selection(
-            product, where, tuple(areas), _day(since), _day(until), sensor, outcome, reason, sort
+            product,
+            where,
+            tuple(areas),
+            day_of(since),
+            day_of(until),
+            sensor,
+            outcome,
+            reason,
+            sort,
         )
         shape = Shape(columns, limit, offset, version)
         if export is not None:
@@ -253,7 +262,3 @@ def catalog_find(
         by: Any = "owner" if owner is not None else "photo_id"
         if not show_occurrences(Console(), root, by, str(owner or photo), as_json=as_json):
             raise typer.Exit(FAILED)
-
-
-def _day(given: datetime | None) -> Any:
-    return None if given is None else given.date()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Optional
 
 import typer
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 SHARD_MB: Final = 128
 """Megabytes of a shard or a file, unless told otherwise; it is held in memory three times."""
-
-TIME_SHARES: Final = (60.0, 20.0, 20.0)
-"""Percent of the blocks of time that are train, val and test, unless told otherwise."""
 
 _MB: Final = 1_000_000
 
@@ -196,7 +194,9 @@ def triplets(
         if blocks == "none" and time_shares is not None:
             stop("--time-shares deals blocks of time; leave it away with --blocks none", WRONG_USE)
         regions = load_catalogue(find_catalogue(catalog)).regions
-        form = TripletForm(file_format, blocks, time_shares or TIME_SHARES)
+        form = TripletForm(file_format, blocks)
+        if time_shares is not None:
+            form = replace(form, time_shares=time_shares)
         with showing() as progress:
             record = export_triplets(
                 root, output, form, regions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -47,3 +47,8 @@ Cells = Annotated[
 Seed = Annotated[
     Optional[int], typer.Option(help="Seed of chance, for a new dataset (default 0).")  # noqa: UP045
 ]
+
+
+def day_of(given: datetime | None) -> date | None:
+    """Returns the day of an option, which typer reads as a moment."""
+    return None if given is None else given.date()

@@ -32,6 +32,7 @@ from flows.commands.order_options import (
     Sensors,
     Since,
     Until,
+    day_of,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def plan(
 
         ad_hoc = any(one is not None for one in (region, bbox, geojson))
         task = Task(
-            "backfill" if ad_hoc else "build", root, catalog, _day(since), _day(until), cells,
+            "backfill" if ad_hoc else "build", root, catalog, day_of(since), day_of(until), cells,
             seed, regions=tuple(regions or ()), region=region, bbox=bbox, geojson=geojson,
             sensors=tuple(sensor or ()),
         )  # fmt: skip
@@ -222,7 +223,3 @@ def start_of(task: Task) -> str:
         if value is not None:
             words += [name, str(value)]
     return shlex.join(words)
-
-
-def _day(given: datetime | None) -> Any:
-    return None if given is None else given.date()

@@ -17,7 +17,7 @@ from flows.description.croissant import croissant_json
 from flows.description.facts import gather_facts
 from flows.description.stac_items import item_files
 from flows.products.revoked import while_published
-from flows.products.versions import MANIFESTS, open_beside, published_version
+from flows.products.versions import MANIFESTS, check_only, open_beside, published_version
 from flows.progress import no_progress
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 STATISTICS: Final = "statistics.json"
 CROISSANT: Final = "croissant.json"
+
+_OWN: Final = (STATISTICS, CROISSANT, "LICENSE.md", "DATASHEET.md", "README.md", f"{ATTRIBUTION}/",
+               f"{stac.FOLDER}/")  # fmt: skip
+"""Paths of descriptions, or what they begin with."""
 
 _TYPES: Final = {
     "json": "application/json", "parquet": "application/x-parquet", "txt": "text/plain",
@@ -162,7 +166,8 @@ def describe_dataset(
         target, prefix = store, f"{folder}/"
     else:
         target, prefix = open_beside(store, output), ""
-        _check_free(target)
+        # The statistics are written first: without them nothing there is of this command.
+        check_only(target, _OWN if target.exists(STATISTICS) else (), "descriptions")
     with while_published(store, version.name, within=output is None):
         writing = describe(
             store, version, lambda path, data: target.create(f"{prefix}{path}", data), progress
@@ -176,20 +181,3 @@ def describe_dataset(
             "Give --output a folder that is empty.",
         )
     return where, list(writing.files)
-
-
-def _check_free(target: Store) -> None:
-    """Sees that nothing is where descriptions go, or some that were begun.
-
-    Raises:
-        WrongUse: If something else is; then nothing was written.
-    """
-    lying = target.list()
-    own = (STATISTICS, CROISSANT, "LICENSE.md", "DATASHEET.md", "README.md", f"{ATTRIBUTION}/",
-           f"{stac.FOLDER}/")  # fmt: skip
-    other = [path for path in lying if not path.startswith(own)]
-    if lying and (other or STATISTICS not in lying):  # that one is written first
-        raise WrongUse(
-            target.uri((other or lying)[0]), "is there already, and is no part of descriptions.",
-            "Give --output a folder that is empty.",
-        )  # fmt: skip

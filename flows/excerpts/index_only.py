@@ -23,13 +23,12 @@ from flows.description.cards import index_card, licence_summary
 from flows.description.facts import gather_facts
 from flows.products.revoked import while_published
 from flows.products.tables import COMPRESSION
-from flows.products.versions import INDICES, local_files, open_beside, published_version
+from flows.products.versions import INDICES, check_only, local_files, open_beside, published_version
 from flows.progress import no_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collectors.storage import Store
     from flows.progress import Progress
 
 INDEX: Final = "index.json"
@@ -42,6 +41,9 @@ LEFT_OUT: Final = {
 """Columns that an index does not have: what is an owner's own text or leads to stored bytes. The
 title stands in `attribution`, where licences ask for it. `size` and `sha256` stay: they say whether
 a picture made again is the same."""
+
+_OWN: Final = ("LICENSE.md", INDEX, f"{ATTRIBUTION}/", *(f"{product}/" for product in LEFT_OUT))
+"""Paths of an index, or what they begin with."""
 
 
 def write_index(
@@ -85,7 +87,8 @@ def write_index(
         facts = gather_facts(store, version, progress)
         card = index_card(version, facts).encode()
         if output is not None:
-            _check_free(target, card)
+            mine = target.exists("README.md") and target.read("README.md") == card
+            check_only(target, (*_OWN, "README.md") if mine else _OWN, "this index")
         for done, (product, path) in enumerate(files):
             progress("files written", done, len(files))
             with local_files(store, [path]) as (local,):
@@ -102,21 +105,6 @@ def write_index(
         write(INDEX, json.dumps(about, indent=1, sort_keys=True).encode())
     progress("files written", len(files), len(files))
     return {"root": f"{target.root}/{prefix}".rstrip("/"), "version": version.name} | rows
-
-
-def _check_free(target: Store, card: bytes) -> None:
-    """Sees that nothing but this index, or a part of it, is where it goes.
-
-    Raises:
-        WrongUse: If something else is; then nothing was written.
-    """
-    own = ("LICENSE.md", INDEX, f"{ATTRIBUTION}/", *(f"{product}/" for product in LEFT_OUT))
-    for path in target.list():
-        if not path.startswith(own) and not (path == "README.md" and target.read(path) == card):
-            raise WrongUse(
-                f"{target.root}/{path}", "is there already, and is no part of this index.",
-                "Give --output a folder that is empty.",
-            )  # fmt: skip
 
 
 def without_columns(path: Path, product: str) -> bytes:

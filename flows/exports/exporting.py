@@ -95,7 +95,6 @@ def export_version(
             if portion.name not in finished:
                 _export(folder, form, portion, _loaded(store, samples, portion), context)
             done += portion.end - portion.first
-        progress(_TOLD, total, total)
         return _end(folder, form, store, version, portions)
 
     record = folder.complete(fill)

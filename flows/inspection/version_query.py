@@ -9,6 +9,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from collectors.storage import Missing, open_store
+from flows.products.revoked import while_published
 from flows.products.rows import ROWS
 from flows.products.table_rows import unreadable
 from flows.products.versions import published_version
@@ -51,14 +52,10 @@ def open_version(
     """
     store = open_store(root, writable=False)
     version = published_version(store, name, sensor)
-    try:
-        with duckdb.connect() as base:
-            prepare(base)
-            add_views(base, store, version, products)
-            yield version, base
-    except Exception:
-        published_version(store, version.name)  # its tables go when it is revoked meanwhile
-        raise
+    with while_published(store, version.name), duckdb.connect() as base:
+        prepare(base)
+        add_views(base, store, version, products)
+        yield version, base
 
 
 def prepare(base: duckdb.DuckDBPyConnection) -> None:

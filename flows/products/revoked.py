@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from flows.products.versions import INDICES, MANIFESTS, REVOKED, published_version
+from flows.products.versions import INDICES, MANIFESTS, REVOKED, manifest_bytes, published_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from collectors.storage import Store, StoredObject
 
@@ -25,10 +25,10 @@ def revoke(store: Store, name: str) -> None:
     folder = f"{MANIFESTS}/{name}"
     mark = {"version": name, "why": "Photos in it had to be forgotten. Do not use or pass on copies"
             " of it; take the dataset's newest version."}  # fmt: skip
-    store.create(f"{folder}/{REVOKED}", _json(mark))
+    store.create(f"{folder}/{REVOKED}", manifest_bytes(mark))
     text = store.read(f"{folder}/manifest.json")
     manifest = json.loads(text)
-    left = _json({key: manifest[key] for key in LEFT if key in manifest})
+    left = manifest_bytes({key: manifest[key] for key in LEFT if key in manifest})
     if left != text:
         store.replace(f"{folder}/manifest.json", left)
     for path in store.list(folder):
@@ -80,7 +80,3 @@ def _see(store: Store, name: str, *, within: bool) -> None:
     if within and store.exists(f"{MANIFESTS}/{name}/{REVOKED}"):
         revoke(store, name)
     published_version(store, name)
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True).encode()

@@ -15,7 +15,7 @@ from collectors.storage import Missing, local_folder, open_store
 from collectors.transport import SetupError, WrongUse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from collectors.storage import Store
 
@@ -148,6 +148,11 @@ def published_version(store: Store, name: str | None = None, sensor: str | None 
     return version
 
 
+def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    """Returns what a version's manifest is written as, whole or cut down, and a mark beside it."""
+    return json.dumps(manifest, indent=1, sort_keys=True).encode()
+
+
 def nothing_published(store: Store) -> WrongUse:
     """Returns the error of a dataset without a version, for who needs one."""
     return WrongUse(
@@ -164,6 +169,25 @@ def open_beside(store: Store, output: str) -> Store:
     """
     check_apart(store, output)
     return open_store(output)
+
+
+def check_only(target: Store, own: tuple[str, ...], what: str) -> None:
+    """Sees that nothing else lies where something goes that is made of a dataset.
+
+    Args:
+        target: Where it goes.
+        own: Paths, or what they begin with, that may lie there.
+        what: What goes there, for the message.
+
+    Raises:
+        WrongUse: If something else does.
+    """
+    for path in target.list():
+        if not path.startswith(own):
+            raise WrongUse(
+                target.uri(path), f"is there already, and is no part of {what}.",
+                "Give --output a folder that is empty.",
+            )  # fmt: skip
 
 
 def check_apart(store: Store, output: str) -> None:

@@ -20,7 +20,14 @@ from flows.products.block_list import check_no_open_request, request_names
 from flows.products.revoked import revoke
 from flows.products.rows import ROWS
 from flows.products.tables import in_form, part_schema, read_parquet, schema_of, table_writer
-from flows.products.versions import LATEST, MANIFESTS, Version, newest_name, read_version
+from flows.products.versions import (
+    LATEST,
+    MANIFESTS,
+    Version,
+    manifest_bytes,
+    newest_name,
+    read_version,
+)
 from flows.progress import no_progress
 from flows.publishing.coverage import describe_coverage
 from flows.publishing.revoking import (
@@ -135,13 +142,13 @@ def publish(
             manifest |= {"tables": tables, "splits": splitting.as_json(catalogue.splits)}
             check()
             tell(f"describing {name}")
-            version = Version(name, json.loads(_as_written(manifest)))
+            version = Version(name, json.loads(manifest_bytes(manifest)))
             described = describe_in_place(store, version, progress)
             if described is None:
                 continue
             manifest["descriptions"] = described
             check()
-        if store.create(f"{MANIFESTS}/{name}/manifest.json", _as_written(manifest)):
+        if store.create(f"{MANIFESTS}/{name}/manifest.json", manifest_bytes(manifest)):
             if request_names(store) != asked:
                 revoke(store, name)  # it may hold what somebody asked for meanwhile
                 raise forgotten_meanwhile(store, name)
@@ -200,11 +207,6 @@ def _of_sensors(read: ReadRows, sensors: set[str], cell: str, product: str) -> p
             "Put its block back into `sources`: a region need not collect it any more.",
         )  # fmt: skip
     return table
-
-
-def _as_written(manifest: dict[str, Any]) -> bytes:
-    """Returns the bytes of manifest.json."""
-    return json.dumps(manifest, indent=1, sort_keys=True).encode()
 
 
 def _point_to_newest(store: Store) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +10,7 @@ from collectors.transport import SetupError
 from flows.products.block_list import request_names
 from flows.products.revoked import LEFT, revoke
 from flows.products.rows import ROWS
-from flows.products.versions import MANIFESTS, REVOKED, read_version, version_names
+from flows.products.versions import MANIFESTS, REVOKED, manifest_bytes, read_version, version_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -111,7 +110,7 @@ def taken_back_if_forgotten(
         # what is removed for the begin of another version; if somebody has it already, it is theirs
         # to look at the list.
         left = {key: manifest[key] for key in LEFT if key in manifest}
-        if left["tables"] and store.create(f"{folder}/manifest.json", _json(left)):
+        if left["tables"] and store.create(f"{folder}/manifest.json", manifest_bytes(left)):
             revoke(store, name)
         raise forgotten_meanwhile(store, name) from error
 
@@ -123,7 +122,3 @@ def forgotten_meanwhile(store: Store, name: str) -> SetupError:
         f"photos were forgotten while {name} was published, so it was taken back.",
         "Nothing else is lost: run the same command again.",
     )
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True).encode()

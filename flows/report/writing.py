@@ -81,8 +81,7 @@ def write_report(
     store = open_store(root, writable=False)
     check_apart(store, str(output))
     name = published_version(store, version).name
-    with while_published(store, name):
-        findings = examine(root, name, pairs, progress)
+    findings = examine(root, name, pairs, progress)
     mark = {"version": name, "seed": findings.version.manifest["seed"]}
     with report_folder(output, mark) as folder, while_published(store, name):
         missing: dict[str, str] = {}
